@@ -1,0 +1,44 @@
+# Third-party libraries, all Debian 12 packages; docs/decisions/dependencies.md says why each is here. RocksDB and
+# Boost.JSON are linked statically (one binary to copy), OpenSSL dynamically (security updates arrive by apt).
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+
+add_library(deps_json INTERFACE)
+find_library(BOOST_JSON_A NAMES libboost_json.a REQUIRED)
+find_library(BOOST_CONTAINER_A NAMES libboost_container.a)
+target_link_libraries(deps_json INTERFACE ${BOOST_JSON_A})
+if(BOOST_CONTAINER_A)
+  target_link_libraries(deps_json INTERFACE ${BOOST_CONTAINER_A})
+endif()
+add_library(deps::json ALIAS deps_json)
+
+add_library(deps_asio INTERFACE)
+target_link_libraries(deps_asio INTERFACE Boost::headers Threads::Threads)
+add_library(deps::asio ALIAS deps_asio)
+
+add_library(deps_crypto INTERFACE)
+target_link_libraries(deps_crypto INTERFACE OpenSSL::Crypto)
+add_library(deps::crypto ALIAS deps_crypto)
+
+add_library(deps_rocksdb INTERFACE)
+find_library(ROCKSDB_A NAMES librocksdb.a REQUIRED)
+foreach(lib snappy lz4 zstd z bz2)
+  find_library(LIB_${lib} NAMES lib${lib}.a ${lib} REQUIRED)
+  list(APPEND ROCKSDB_CODECS ${LIB_${lib}})
+endforeach()
+target_link_libraries(deps_rocksdb INTERFACE ${ROCKSDB_A} ${ROCKSDB_CODECS} Threads::Threads ${CMAKE_DL_LIBS})
+add_library(deps::rocksdb ALIAS deps_rocksdb)
+
+add_library(deps_xxhash INTERFACE) # header only: XXH_INLINE_ALL
+add_library(deps::xxhash ALIAS deps_xxhash)
+
+find_library(TOMLPLUSPLUS NAMES tomlplusplus)
+add_library(deps_cli INTERFACE)    # CLI11 and toml++: used in one file each
+if(TOMLPLUSPLUS)
+  target_link_libraries(deps_cli INTERFACE ${TOMLPLUSPLUS})
+endif()
+add_library(deps::cli ALIAS deps_cli)
+
+if(TOCSIN_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()
