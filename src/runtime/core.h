@@ -63,7 +63,6 @@ class Core {
   void AtTurnEnd(std::function<void()> hook);
   // Watches a non-blocking descriptor. `handler` outlives the Watch. May be destroyed inside a handler call.
   std::unique_ptr<Watch> Observe(int descriptor, Watch::Handler& handler);
-  // A descriptor to listen on: `handler` runs for each readiness until the Watch goes.
 
   int index() const { return index_; }
   const base::Clock& clock() const { return clock_; }
