@@ -29,26 +29,30 @@ int HexValue(char c) {
   return -1;
 }
 
-// The first byte at or after `p` that a string cannot take as it stands: a quote, a backslash, a control character or
-// the start of a multi-byte character. Eight bytes at a time: a flag below a true one is never false, and only the
-// lowest is used.
+// The first byte at or after `p` that is a quote or a backslash or, with kStrict, anything else that a string cannot
+// take unseen: a control character or a byte of a multi-byte character. Eight bytes at a time: a flag may be wrong, but
+// only above a right one, and only the lowest is used.
+enum class Stop : uint8_t { kQuotes, kStrict };
+template <Stop kStop>
 const char* SkipPlain(const char* p, const char* end) {
+  constexpr bool kStrict = kStop == Stop::kStrict;
   if constexpr (std::endian::native == std::endian::little) {
     constexpr uint64_t kOnes = 0x0101010101010101;
     while (end - p >= 8) {
       uint64_t word;
       std::memcpy(&word, p, sizeof(word));
-      const uint64_t stop =
-          (word | (word - kOnes * 0x20) | ((word ^ kOnes * '"') - kOnes) | ((word ^ kOnes * '\\') - kOnes)) &
-          (kOnes * 0x80);
+      const uint64_t quote = word ^ kOnes * '"';
+      const uint64_t slash = word ^ kOnes * '\\';
+      uint64_t stop = ((quote - kOnes) & ~quote) | ((slash - kOnes) & ~slash);
+      if constexpr (kStrict) stop |= word | (word - kOnes * 0x20);
+      stop &= kOnes * 0x80;
       if (stop != 0) return p + std::countr_zero(stop) / 8;
       p += 8;
     }
   }
-  while (p < end) {
+  for (; p < end; ++p) {
     const auto c = static_cast<unsigned char>(*p);
-    if (c < 0x20 || c == '"' || c == '\\' || c >= 0x80) break;
-    ++p;
+    if (c == '"' || c == '\\' || (kStrict && (c < 0x20 || c >= 0x80))) break;
   }
   return p;
 }
@@ -363,7 +367,7 @@ class Validator {
     escapes_ = false;
     ++at_;
     while (true) {
-      at_ = SkipPlain(at_, end_);
+      at_ = SkipPlain<Stop::kStrict>(at_, end_);
       if (at_ == end_) return Fail("a string that does not end");
       const auto c = static_cast<unsigned char>(*at_);
       if (c == '"') {
@@ -432,26 +436,31 @@ class Validator {
   const char* where_ = nullptr;
 };
 
-// What follows reads text that Validator accepted: no bounds are checked, structure ends every walk.
+// What follows reads text that Validator accepted: structure ends every walk, and `end` only bounds reading in words.
 
 const char* SkipSpaces(const char* p) {
   while (IsSpace(*p)) ++p;
   return p;
 }
 
-// Past the string that starts at `p`.
-const char* SkipString(const char* p) {
+// Past the string that starts at `p`; says in `escapes` whether it has any.
+const char* SkipString(const char* p, const char* end, bool& escapes) {
+  escapes = false;
   ++p;
-  while (*p != '"') p += *p == '\\' ? 2 : 1;
+  while (*(p = SkipPlain<Stop::kQuotes>(p, end)) == '\\') {
+    escapes = true;
+    p += 2;
+  }
   return p + 1;
 }
 
-const char* SkipContainer(const char* p) {
+const char* SkipContainer(const char* p, const char* end) {
   int depth = 0;
+  bool escapes;
   while (true) {
     switch (*p) {
       case '"':
-        p = SkipString(p);
+        p = SkipString(p, end, escapes);
         continue;
       case '{':
       case '[':
@@ -468,22 +477,23 @@ const char* SkipContainer(const char* p) {
   }
 }
 
-// The value that starts at `p`, inside a container.
-JsonValue ValueAt(const char* p) {
+// The value that starts at `p`, inside a container that ends at `end`.
+JsonValue ValueAt(const char* p, const char* end) {
   const JsonKind kind = Validator::KindOf(*p);
-  const char* end = p;
+  const char* after = p;
+  bool escapes;
   switch (kind) {
     case JsonKind::kObject:
     case JsonKind::kArray:
-      end = SkipContainer(p);
+      after = SkipContainer(p, end);
       break;
     case JsonKind::kString:
-      end = SkipString(p);
+      after = SkipString(p, end, escapes);
       break;
     default:
-      while (*end != ',' && *end != '}' && *end != ']' && !IsSpace(*end)) ++end;
+      while (*after != ',' && *after != '}' && *after != ']' && !IsSpace(*after)) ++after;
   }
-  return {kind, std::string_view(p, static_cast<size_t>(end - p))};
+  return {kind, std::string_view(p, static_cast<size_t>(after - p))};
 }
 
 // The first byte in a container, or null where it is empty or not of that kind.
@@ -521,22 +531,30 @@ std::string_view JsonKindName(JsonKind kind) {
 
 Result<JsonValue> ParseJson(std::string_view text) { return Validator(text).Run(); }
 
-MemberReader::MemberReader(JsonValue object) : at_(FirstIn(object, JsonKind::kObject)) {}
+MemberReader::MemberReader(JsonValue object)
+    : at_(FirstIn(object, JsonKind::kObject)), end_(object.raw.data() + object.raw.size()) {}
 
 bool MemberReader::Next() {
   if (at_ == nullptr) return false;
-  const char* const key_end = SkipString(at_);
-  key_ = TextView({JsonKind::kString, std::string_view(at_, static_cast<size_t>(key_end - at_))}, decoded_);
-  value_ = ValueAt(SkipSpaces(SkipSpaces(key_end) + 1));
+  bool escapes;
+  const char* const key_end = SkipString(at_, end_, escapes);
+  key_ = std::string_view(at_ + 1, static_cast<size_t>(key_end - at_) - 2);
+  if (escapes) {
+    decoded_.clear();
+    Decode(key_, decoded_);
+    key_ = decoded_;
+  }
+  value_ = ValueAt(SkipSpaces(SkipSpaces(key_end) + 1), end_);
   at_ = AfterValue(value_);
   return true;
 }
 
-ElementReader::ElementReader(JsonValue array) : at_(FirstIn(array, JsonKind::kArray)) {}
+ElementReader::ElementReader(JsonValue array)
+    : at_(FirstIn(array, JsonKind::kArray)), end_(array.raw.data() + array.raw.size()) {}
 
 bool ElementReader::Next() {
   if (at_ == nullptr) return false;
-  value_ = ValueAt(at_);
+  value_ = ValueAt(at_, end_);
   at_ = AfterValue(value_);
   return true;
 }
@@ -601,7 +619,7 @@ void AppendJsonString(std::string& out, std::string_view text) {
   const char* p = text.data();
   const char* const end = p + text.size();
   const char* copied = p;  // [copied, p) waits to be appended as it stands
-  while ((p = SkipPlain(p, end)) < end) {
+  while ((p = SkipPlain<Stop::kStrict>(p, end)) < end) {
     const auto c = static_cast<unsigned char>(*p);
     const bool separator = c == 0xe2 && end - p >= 3 && static_cast<unsigned char>(p[1]) == 0x80 &&
                            (static_cast<unsigned char>(p[2]) & 0xfe) == 0xa8;

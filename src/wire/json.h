@@ -54,6 +54,7 @@ class MemberReader {
 
  private:
   const char* at_;
+  const char* end_;
   std::string_view key_;
   JsonValue value_;
   std::string decoded_;
@@ -68,6 +69,7 @@ class ElementReader {
 
  private:
   const char* at_;
+  const char* end_;
   JsonValue value_;
 };
 
