@@ -1,0 +1,60 @@
+// Keys and records of user logs in the embedded store, as docs/format.md draws them.
+//
+// Every key starts with the user id behind its length (two bytes, big-endian): joined with a separator, one user's id
+// could be made to look like another's key.
+//
+//   kLogs    <user> <id>              an entry
+//   kHeads   <user> 'h'               the head
+//            <user> 'd' <device>      a device: its cursor, when it was last heard of
+//            <user> 'm' <mid>         a mark that was applied, when
+//            <user> 's' <id>          the state of an item, unless it is kUnread
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "logs/log_entry.h"
+#include "model/bytes.h"
+#include "model/entry_id.h"
+
+namespace tocsin::logs {
+
+// The last ingest entry of a stream and priority that was appended to a log: at or below it an append is a repeat.
+struct SourceMark {
+  std::string stream;
+  model::Priority priority = model::Priority::kNormal;
+  model::EntryId id;
+};
+
+struct LogHead {
+  model::EntryId last;     // 0-0: nothing was ever appended
+  model::EntryId floor;    // the last entry that a limit has trimmed
+  uint64_t entries = 0;    // items and state changes that are stored
+  uint64_t trimmed = 0;    // items that limits have taken, ever
+  Counts counts;
+  std::vector<SourceMark> sources;
+};
+
+struct DeviceRecord {
+  model::EntryId cursor;
+  int64_t heard_ms = 0;  // when its cursor was last stored
+};
+
+std::string UserPrefix(std::string_view user);
+std::string EntryKey(std::string_view user, model::EntryId id);
+std::string HeadKey(std::string_view user);
+std::string DeviceKey(std::string_view user, std::string_view device);
+std::string MarkKey(std::string_view user, std::string_view mid);
+std::string StateKey(std::string_view user, model::EntryId id);
+// All keys of a user under one tag of kHeads; the tag's end is PrefixSuccessor of it.
+std::string TagPrefix(std::string_view user, char tag);
+inline constexpr char kHeadTag = 'h', kDeviceTag = 'd', kMarkTag = 'm', kStateTag = 's';
+
+std::string EncodeHead(const LogHead& head);
+base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value);
+std::string EncodeDevice(const DeviceRecord& device);
+base::Result<DeviceRecord> DecodeDevice(std::string_view value);
+bool DecodeCounts(model::ByteReader& in, Counts& counts);
+
+}  // namespace tocsin::logs

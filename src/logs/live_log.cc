@@ -1,0 +1,138 @@
+#include "logs/live_log.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "model/limits.h"
+
+namespace tocsin::logs {
+namespace {
+
+using model::EntryId;
+
+constexpr size_t kTailBytes = 64 << 10;
+
+}  // namespace
+
+void LiveLog::Open(const LogHead& head) {
+  if (open_) return;
+  open_ = true;
+  while (!tail_.empty() && tail_.front().entry->id <= head.last) {  // the store had these already
+    tail_bytes_ -= tail_.front().entry->bytes();
+    tail_.pop_front();
+  }
+  tail_after_ = std::max(tail_after_, head.last);
+  floor_ = std::max(floor_, head.floor);
+  if (last_ <= head.last) {
+    last_ = head.last;
+    counts_ = head.counts;
+  }
+}
+
+void LiveLog::Apply(LogUpdate update) {
+  for (LogEntryPtr& entry : update.entries) {
+    if (entry->id <= last_) continue;
+    last_ = entry->id;
+    if (entry->change) Replay(*entry->change);
+    tail_bytes_ += entry->bytes();
+    tail_.push_back({std::move(entry), ItemState::kUnread});
+    counts_ = update.counts;
+  }
+  floor_ = std::max(floor_, update.floor);
+  while (!tail_.empty() && (tail_.size() > model::kLogTailEntries || tail_bytes_ > kTailBytes)) {
+    tail_bytes_ -= tail_.front().entry->bytes();
+    tail_after_ = tail_.front().entry->id;
+    tail_.pop_front();
+  }
+}
+
+// Items of the tail carry their state at sending time, as items read from the store do.
+void LiveLog::Replay(const StateChange& change) {
+  auto meant = [&change](const LogLine& line) {
+    if (!line.entry->is_item()) return false;
+    if (change.upto) return line.entry->id <= *change.upto;
+    return std::find(change.nids.begin(), change.nids.end(), line.entry->nid) != change.nids.end();
+  };
+  if (change.op == MarkOp::kDelete) {
+    std::erase_if(tail_, [&](const LogLine& line) {
+      if (!meant(line)) return false;
+      tail_bytes_ -= line.entry->bytes();
+      return true;
+    });
+    return;
+  }
+  for (LogLine& line : tail_) {
+    if (meant(line)) line.state = logs::Apply(change.op, line.state);
+  }
+}
+
+std::vector<LogLine> LiveLog::Tail(EntryId after, size_t max_entries) const {
+  CHECK(TailCovers(after));
+  auto first = std::upper_bound(tail_.begin(), tail_.end(), after,
+                                [](EntryId id, const LogLine& line) { return id < line.entry->id; });
+  auto count = std::min(static_cast<size_t>(tail_.end() - first), max_entries);
+  return {first, first + static_cast<ptrdiff_t>(count)};
+}
+
+void LiveLog::Leave(LogFollower& follower) { std::erase(followers_, &follower); }
+
+void LiveLog::Settle() {
+  if (!open_ || tail_.empty()) return;
+  EntryId taken = last_;
+  for (const LogFollower* follower : followers_) taken = std::min(taken, follower->position());
+  while (!tail_.empty() && tail_.front().entry->id <= taken) {
+    tail_bytes_ -= tail_.front().entry->bytes();
+    tail_after_ = tail_.front().entry->id;
+    tail_.pop_front();
+  }
+}
+
+void LiveLog::Sent(std::string_view device, EntryId cursor) {
+  for (Receipt& receipt : sent_) {
+    if (receipt.device == device) {
+      receipt.cursor = std::max(receipt.cursor, cursor);
+      return;
+    }
+  }
+  sent_.push_back({std::string(device), cursor});
+}
+
+void LiveLog::Stored(std::string_view device, EntryId cursor) {
+  std::erase_if(sent_, [&](const Receipt& receipt) { return receipt.device == device && receipt.cursor <= cursor; });
+}
+
+std::optional<EntryId> LiveLog::SentCursor(std::string_view device) const {
+  for (const Receipt& receipt : sent_) {
+    if (receipt.device == device) return receipt.cursor;
+  }
+  return std::nullopt;
+}
+
+LiveLog& LiveLogs::Get(std::string_view user) {
+  if (LiveLog* found = Find(user)) return *found;
+  std::string key(user);
+  auto log = std::make_unique<LiveLog>(key);
+  return *logs_.emplace(std::move(key), std::move(log)).first->second;
+}
+
+LiveLog* LiveLogs::Find(std::string_view user) {
+  auto found = logs_.find(std::string(user));
+  return found == logs_.end() ? nullptr : found->second.get();
+}
+
+void LiveLogs::Release(LiveLog& log) {
+  if (!log.unused()) return;
+  auto found = logs_.find(log.user());
+  CHECK(found != logs_.end() && found->second.get() == &log);
+  logs_.erase(found);
+}
+
+void LiveLogs::Apply(LogUpdate update) {
+  LiveLog* log = Find(update.user);
+  if (log == nullptr) return;
+  log->Apply(std::move(update));
+  if (!log->open()) return;
+  for (LogFollower* follower : log->followers()) follower->OnLogAdvanced();
+}
+
+}  // namespace tocsin::logs

@@ -1,0 +1,97 @@
+// LiveLog: a user's log as its home Core sees it while somebody of that user is connected: the committed head, and the
+// entries that the followers have not taken yet. A Core owns one LiveLogs; nothing here is thread-safe.
+//
+// 1. It holds committed entries only, contiguous above `tail_after()`; what lies below is read from the store.
+// 2. The tail is bounded (kLogTailEntries, kTailBytes), and empty again once every follower has taken it: a follower
+//    that lags falls back to the store. The log itself is the queue.
+// 3. It remembers the receipts that are on their way to the store, so a device that returns at once does not get again
+//    what it has just acknowledged. It stays for as long as one is.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "logs/log_reader.h"
+#include "logs/user_logs.h"
+
+namespace tocsin::logs {
+
+class LogFollower {
+ public:
+  virtual ~LogFollower() = default;
+  // Something was appended. Only a hint: it looks at the log when it is ready to. Must not leave the log inside.
+  virtual void OnLogAdvanced() = 0;
+  // The last entry it has taken, so that the tail can let go of it.
+  virtual model::EntryId position() const = 0;
+};
+
+class LiveLog {
+ public:
+  explicit LiveLog(std::string user) : user_(std::move(user)) {}
+
+  const std::string& user() const { return user_; }
+  // False until the head was read from the store: then nothing below means anything.
+  bool open() const { return open_; }
+  model::EntryId last() const { return last_; }
+  model::EntryId floor() const { return floor_; }
+  const Counts& counts() const { return counts_; }
+  const std::vector<LogFollower*>& followers() const { return followers_; }
+
+  // What the store said of the log, at some moment after this object was made.
+  void Open(const LogHead& head);
+  void Apply(LogUpdate update);
+
+  bool TailCovers(model::EntryId after) const { return open_ && after >= tail_after_; }
+  // Entries with id > after; only when TailCovers(after).
+  std::vector<LogLine> Tail(model::EntryId after, size_t max_entries) const;
+
+  void Follow(LogFollower& follower) { followers_.push_back(&follower); }
+  void Leave(LogFollower& follower);
+  // Drops the entries that every follower has taken.
+  void Settle();
+
+  // A receipt on its way to the store; Stored() when it is there.
+  void Sent(std::string_view device, model::EntryId cursor);
+  void Stored(std::string_view device, model::EntryId cursor);
+  std::optional<model::EntryId> SentCursor(std::string_view device) const;
+
+  bool unused() const { return followers_.empty() && sent_.empty(); }
+
+ private:
+  struct Receipt {
+    std::string device;
+    model::EntryId cursor;
+  };
+  void Replay(const StateChange& change);
+
+  const std::string user_;
+  bool open_ = false;
+  model::EntryId last_, floor_, tail_after_;
+  Counts counts_;
+  std::deque<LogLine> tail_;
+  size_t tail_bytes_ = 0;
+  std::vector<LogFollower*> followers_;
+  std::vector<Receipt> sent_;
+};
+
+class LiveLogs {
+ public:
+  // The live log of a user, made if there is none.
+  LiveLog& Get(std::string_view user);
+  // Null when nobody needs it.
+  LiveLog* Find(std::string_view user);
+  // Forgets it, if it is unused. The reference is dead after it.
+  void Release(LiveLog& log);
+  // Hands an update to the log it is for, if that is live, and tells its followers.
+  void Apply(LogUpdate update);
+  size_t size() const { return logs_.size(); }
+
+ private:
+  boost::unordered_flat_map<std::string, std::unique_ptr<LiveLog>> logs_;
+};
+
+}  // namespace tocsin::logs

@@ -1,0 +1,59 @@
+// LogReader: what is committed of the user logs, read from the store. Const and thread-safe.
+//
+// With Tier::kMemory it never waits for the disk and answers kWouldBlock instead: a Core asks so, and goes to a read
+// thread when it must.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "logs/keys.h"
+#include "logs/log_entry.h"
+#include "storage/store.h"
+
+namespace tocsin::logs {
+
+// An entry with what has become of it; the state of a change means nothing.
+struct LogLine {
+  LogEntryPtr entry;
+  ItemState state = ItemState::kUnread;
+};
+
+// What a session needs to start.
+struct LogOpening {
+  LogHead head;
+  std::optional<model::EntryId> device_cursor;  // stored for its device
+};
+
+enum class ListFilter : uint8_t { kInbox, kUnread, kArchived, kAll };  // kInbox: all but the archived
+std::optional<ListFilter> ParseListFilter(std::string_view name);      // "inbox", "unread", "archived", "all"
+
+struct ListPage {
+  std::vector<LogLine> lines;             // items only, newest first
+  std::optional<model::EntryId> before;   // where the next page starts; none: this was the last
+};
+
+class LogReader {
+ public:
+  explicit LogReader(const storage::Store& store) : store_(store) {}
+
+  // An empty `device` has no stored cursor. A user without a log has the empty head.
+  base::Result<LogOpening> Open(std::string_view user, std::string_view device, storage::Tier tier) const;
+  // Entries with id > after, oldest first, at most `max_entries`, ended after about `max_bytes`.
+  base::Result<std::vector<LogLine>> Read(std::string_view user, model::EntryId after, size_t max_entries,
+                                          size_t max_bytes, storage::Tier tier) const;
+  // Items with id < before, newest first. Looks at no more than kMaxListScan entries: a page may then be short and
+  // still have a `before`.
+  base::Result<ListPage> List(std::string_view user, model::EntryId before, size_t limit, ListFilter filter,
+                              storage::Tier tier) const;
+
+  // The identity of a user's log: a cursor of another user or another store does not have it.
+  std::string Epoch(std::string_view user) const;
+
+ private:
+  const storage::Store& store_;
+};
+
+}  // namespace tocsin::logs

@@ -1,0 +1,113 @@
+// UserLogs: the writing side of all user logs, on the commit thread. Appends, marks, receipts and trims are staged into
+// the turn's batch; what was committed is handed to a listener, which wakes the sessions.
+//
+// 1. A log's ids only grow: max(last + 1, clock, id floor of the store), whatever the clock does.
+// 2. append(log, source) is idempotent: at or below the log's high-water mark of that stream and priority it is a no-op.
+// 3. Counts are exact after every entry, and stored with it: the head is written once per log and turn.
+// 4. `floor` is the id of the last entry that a limit took; it moves by limits alone.
+// 5. A failed turn leaves no trace: everything held in memory is dropped and read from the store again. Receipts are
+//    the exception: they are kept and staged again (they only grow, and a lost one costs a repeat).
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "logs/keys.h"
+#include "logs/log_entry.h"
+#include "logs/log_index.h"
+#include "storage/committer.h"
+#include "storage/store.h"
+
+namespace tocsin::logs {
+
+// What one turn did to one user's log.
+struct LogUpdate {
+  std::string user;
+  std::vector<LogEntryPtr> entries;  // appended, in order
+  model::EntryId floor;
+  Counts counts;
+};
+
+class LogListener {
+ public:
+  virtual ~LogListener() = default;
+  // On the commit thread, after the sync.
+  virtual void OnCommitted(std::vector<LogUpdate> updates) = 0;
+};
+
+struct NewItem {
+  std::string_view nid;
+  model::Priority priority = model::Priority::kNormal;
+  std::string_view json;             // as LogEntry::json
+};
+
+// The ingest entry that an append comes from.
+struct Source {
+  std::string_view stream;
+  model::EntryId id;
+};
+
+struct MarkRequest {
+  std::string user;
+  std::string device;                  // empty: none
+  MarkOp op = MarkOp::kRead;
+  std::vector<std::string> nids;       // or
+  std::optional<model::EntryId> upto;  // every item up to it; both empty: nothing is changed
+  std::string mid;                     // the client's own id of this mark: a repeat within 24 h does nothing; empty: none
+};
+
+struct UserLogsOptions {
+  size_t max_entries;  // of one log; limits.h
+  model::EntryId id_floor;
+};
+
+class UserLogs final : public storage::Participant {
+ public:
+  // Nothing is owned. `listener` may be null.
+  UserLogs(const storage::Store& store, const base::Clock& clock, UserLogsOptions options, LogListener* listener);
+  ~UserLogs() override;
+
+  // Appends the item unless the log has it already. A failure is the store's: the turn should fail with it.
+  base::Status Append(std::string_view user, const NewItem& item, const Source& source, storage::Batch& batch);
+  // Applies the mark and appends what it changed; unknown nids are passed over. Answers the counts after it.
+  base::Result<Counts> Mark(const MarkRequest& request, storage::Batch& batch);
+  // Stores a device's cursor: clamped to the head, and it only grows.
+  base::Status Ack(std::string_view user, std::string_view device, model::EntryId cursor, storage::Batch& batch);
+
+  void BeforeCommit(storage::Batch& batch) override;
+  void AfterCommit(const base::Status& status) override;
+
+ private:
+  struct Log;  // one user's, while it is in memory
+  struct Receipt {
+    std::string user, device;
+    model::EntryId cursor;
+  };
+  base::Result<Log*> Find(std::string_view user);
+  base::Status LoadIndex(Log& log);
+  base::Status LoadDevices(Log& log);
+  void Touch(Log& log);
+  void AppendEntry(Log& log, LogEntry entry, storage::Batch& batch);
+  base::Status Trim(Log& log, storage::Batch& batch);
+  void SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, storage::Batch& batch);
+  base::Result<bool> AlreadyApplied(Log& log, std::string_view mid, storage::Batch& batch);
+  void ForgetUnused();
+
+  const storage::Store& store_;
+  const base::Clock& clock_;
+  const UserLogsOptions options_;
+  LogListener* const listener_;
+
+  boost::unordered_flat_map<std::string, std::unique_ptr<Log>> logs_;
+  std::vector<Log*> touched_;       // by this turn
+  std::vector<Receipt> receipts_;   // staged in this turn
+  std::vector<Receipt> unsaved_;    // of turns that failed
+  size_t indexed_items_ = 0;        // in the indexes of all logs in memory
+  uint64_t turn_ = 0;
+};
+
+}  // namespace tocsin::logs
