@@ -1,5 +1,5 @@
-// CHECK: for what can only be false through a bug of ours. On in release: a wrong server stops, it does not go on lying.
-// No input of a peer, a file or a clock may reach one; those failures are a Status (base/result.h).
+// CHECK: for what can only be false through a bug of ours. On in release: a wrong server stops, it does not go on
+// lying. No input of a peer, a file or a clock may reach one; those failures are a Status (base/result.h).
 #pragma once
 
 #include <string_view>
@@ -11,9 +11,9 @@ namespace tocsin::base {
 
 }  // namespace tocsin::base
 
-#define CHECK(condition)                                                          \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                            \
+#define CHECK(condition)                               \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::tocsin::base::CheckFailed(#condition, __FILE__, __LINE__, {}))
-#define CHECK_MSG(condition, message)                                             \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                            \
+#define CHECK_MSG(condition, message)                  \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::tocsin::base::CheckFailed(#condition, __FILE__, __LINE__, message))

@@ -1,11 +1,11 @@
 #include "base/log.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+
+#include <unistd.h>
 
 namespace tocsin::base {
 namespace {

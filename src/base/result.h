@@ -18,10 +18,10 @@ namespace tocsin::base {
 // What a caller can decide by. The gateway maps each to one HTTP status and one close code (gateway/problem.h).
 enum class Code : unsigned char {
   kOk,
-  kInvalidArgument,    // the input is wrong and stays wrong: do not retry
-  kUnauthenticated,    // no key or token, or not a valid one
-  kExpired,            // the token was valid once: get a new one
-  kPermissionDenied,   // known, but not allowed
+  kInvalidArgument,   // the input is wrong and stays wrong: do not retry
+  kUnauthenticated,   // no key or token, or not a valid one
+  kExpired,           // the token was valid once: get a new one
+  kPermissionDenied,  // known, but not allowed
   kNotFound,
   kConflict,           // the same key with another body, a group that exists, ...
   kTooLarge,           // over a stated limit
@@ -71,8 +71,8 @@ inline void Ignore(const Status&) {}
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                                      // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) { CHECK(!status_.ok()); }       // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}                                 // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) { CHECK(!status_.ok()); }  // NOLINT: implicit on purpose
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }

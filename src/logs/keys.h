@@ -28,10 +28,10 @@ struct SourceMark {
 };
 
 struct LogHead {
-  model::EntryId last;     // 0-0: nothing was ever appended
-  model::EntryId floor;    // the last entry that a limit has trimmed
-  uint64_t entries = 0;    // items and state changes that are stored
-  uint64_t trimmed = 0;    // items that limits have taken, ever
+  model::EntryId last;   // 0-0: nothing was ever appended
+  model::EntryId floor;  // the last entry that a limit has trimmed
+  uint64_t entries = 0;  // items and state changes that are stored
+  uint64_t trimmed = 0;  // items that limits have taken, ever
   Counts counts;
   std::vector<SourceMark> sources;
 };

@@ -66,12 +66,13 @@ void LiveLog::Replay(const StateChange& change) {
   }
 }
 
-std::vector<LogLine> LiveLog::Tail(EntryId after, size_t max_entries) const {
+LogPiece LiveLog::Tail(EntryId after, size_t max_entries) const {
   CHECK(TailCovers(after));
   auto first = std::upper_bound(tail_.begin(), tail_.end(), after,
                                 [](EntryId id, const LogLine& line) { return id < line.entry->id; });
   auto count = std::min(static_cast<size_t>(tail_.end() - first), max_entries);
-  return {first, first + static_cast<ptrdiff_t>(count)};
+  auto end = first + static_cast<ptrdiff_t>(count);
+  return {{first, end}, end == tail_.end()};
 }
 
 void LiveLog::Leave(LogFollower& follower) { std::erase(followers_, &follower); }
@@ -133,6 +134,7 @@ void LiveLogs::Apply(LogUpdate update) {
   log->Apply(std::move(update));
   if (!log->open()) return;
   for (LogFollower* follower : log->followers()) follower->OnLogAdvanced();
+  log->Settle();
 }
 
 }  // namespace tocsin::logs

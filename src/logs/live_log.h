@@ -8,12 +8,13 @@
 //    what it has just acknowledged. It stays for as long as one is.
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "logs/log_reader.h"
 #include "logs/user_logs.h"
@@ -47,7 +48,7 @@ class LiveLog {
 
   bool TailCovers(model::EntryId after) const { return open_ && after >= tail_after_; }
   // Entries with id > after; only when TailCovers(after).
-  std::vector<LogLine> Tail(model::EntryId after, size_t max_entries) const;
+  LogPiece Tail(model::EntryId after, size_t max_entries) const;
 
   void Follow(LogFollower& follower) { followers_.push_back(&follower); }
   void Leave(LogFollower& follower);

@@ -15,11 +15,8 @@ using model::EntryId;
 
 constexpr uint8_t kItemTag = 1, kChangeTag = 2;
 constexpr std::array<std::string_view, 4> kStateNames = {"unread", "seen", "read", "archived"};
-constexpr std::array<std::string_view, 5> kOpNames = {"read", "unread", "seen", "archive", "delete"};
 
-Status Damaged(EntryId id) {
-  return Status(Code::kCorruption, "log entry " + id.ToString() + " cannot be decoded");
-}
+Status Damaged(EntryId id) { return Status(Code::kCorruption, "log entry " + id.ToString() + " cannot be decoded"); }
 
 bool DecodeItem(ByteReader& in, LogEntry& entry) {
   uint8_t priority = 0;
@@ -36,7 +33,7 @@ bool DecodeChange(ByteReader& in, LogEntry& entry) {
   uint8_t op = 0, has_upto = 0;
   std::string_view by;
   uint64_t nids = 0;
-  if (!in.Byte(op) || op >= kOpNames.size() || !in.String(by) || !in.Byte(has_upto)) return false;
+  if (!in.Byte(op) || op >= model::kMarkOps || !in.String(by) || !in.Byte(has_upto)) return false;
   change.op = static_cast<MarkOp>(op);
   change.by = by;
   if (has_upto != 0) {
@@ -56,21 +53,18 @@ bool DecodeChange(ByteReader& in, LogEntry& entry) {
 }  // namespace
 
 std::string_view ItemStateName(ItemState state) { return kStateNames[static_cast<size_t>(state)]; }
-std::string_view MarkOpName(MarkOp op) { return kOpNames[static_cast<size_t>(op)]; }
-
-std::optional<MarkOp> ParseMarkOp(std::string_view name) {
-  const auto* found = std::find(kOpNames.begin(), kOpNames.end(), name);
-  if (found == kOpNames.end()) return std::nullopt;
-  return static_cast<MarkOp>(found - kOpNames.begin());
-}
-
 ItemState Apply(MarkOp op, ItemState state) {
   switch (op) {
-    case MarkOp::kSeen: return std::max(state, ItemState::kSeen);
-    case MarkOp::kRead: return std::max(state, ItemState::kRead);
-    case MarkOp::kArchive: return ItemState::kArchived;
-    case MarkOp::kUnread: return std::min(state, ItemState::kSeen);
-    case MarkOp::kDelete: return state;
+    case MarkOp::kSeen:
+      return std::max(state, ItemState::kSeen);
+    case MarkOp::kRead:
+      return std::max(state, ItemState::kRead);
+    case MarkOp::kArchive:
+      return ItemState::kArchived;
+    case MarkOp::kUnread:
+      return std::min(state, ItemState::kSeen);
+    case MarkOp::kDelete:
+      return state;
   }
   return state;
 }

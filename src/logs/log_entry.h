@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "model/entry_id.h"
+#include "model/mark.h"
 #include "model/notification.h"
 
 namespace tocsin::logs {
@@ -23,14 +24,8 @@ namespace tocsin::logs {
 enum class ItemState : uint8_t { kUnread, kSeen, kRead, kArchived };
 std::string_view ItemStateName(ItemState state);  // "unread", "seen", "read", "archived"
 
-// What a mark does to an item.
-//   seen, read   raise its state to that at least
-//   archive      out of the inbox; counts as read
-//   unread       back to seen, if it was read or archived
-//   delete       the item is gone, everywhere
-enum class MarkOp : uint8_t { kRead, kUnread, kSeen, kArchive, kDelete };
-std::string_view MarkOpName(MarkOp op);
-std::optional<MarkOp> ParseMarkOp(std::string_view name);
+using model::MarkOp;
+
 // The state after `op`; delete leaves none, which is the caller's business.
 ItemState Apply(MarkOp op, ItemState state);
 
@@ -47,18 +42,18 @@ struct Counts {
 
 struct StateChange {
   MarkOp op = MarkOp::kRead;
-  std::vector<std::string> nids;          // the items it changed; empty when `upto` says which
-  std::optional<model::EntryId> upto;     // every item up to this id of the log
-  std::string by;                         // the device that made it; empty: none
-  Counts counts;                          // after it
+  std::vector<std::string> nids;       // the items it changed; empty when `upto` says which
+  std::optional<model::EntryId> upto;  // every item up to this id of the log
+  std::string by;                      // the device that made it; empty: none
+  Counts counts;                       // after it
 };
 
 struct LogEntry {
   model::EntryId id;
   // An item:
-  std::string nid;                        // names the notification in every log
+  std::string nid;  // names the notification in every log
   model::Priority priority = model::Priority::kNormal;
-  std::string json;                       // the members of the item's JSON object after `id`, without braces
+  std::string json;  // the members of the item's JSON object after `id`, without braces
   // A state change, instead:
   std::optional<StateChange> change;
 

@@ -2,13 +2,14 @@
 // one walk over the log; kept up to date by its owner (UserLogs).
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <string>
 #include <string_view>
 
-#include "logs/log_entry.h"
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include "logs/keys.h"
+#include "logs/log_entry.h"
 #include "storage/store.h"
 
 namespace tocsin::logs {

@@ -67,10 +67,14 @@ class StateCursor {
 
 bool Passes(ListFilter filter, ItemState state) {
   switch (filter) {
-    case ListFilter::kInbox: return state != ItemState::kArchived;
-    case ListFilter::kUnread: return state < ItemState::kRead;
-    case ListFilter::kArchived: return state == ItemState::kArchived;
-    case ListFilter::kAll: return true;
+    case ListFilter::kInbox:
+      return state != ItemState::kArchived;
+    case ListFilter::kUnread:
+      return state < ItemState::kRead;
+    case ListFilter::kArchived:
+      return state == ItemState::kArchived;
+    case ListFilter::kAll:
+      return true;
   }
   return true;
 }
@@ -105,11 +109,12 @@ Result<LogOpening> LogReader::Open(std::string_view user, std::string_view devic
   return opening;
 }
 
-Result<std::vector<LogLine>> LogReader::Read(std::string_view user, EntryId after, size_t max_entries,
-                                             size_t max_bytes, Tier tier) const {
-  std::vector<LogLine> lines;
+Result<LogPiece> LogReader::Read(std::string_view user, EntryId after, size_t max_entries, size_t max_bytes,
+                                 Tier tier) const {
+  LogPiece piece;
+  std::vector<LogLine>& lines = piece.lines;
   auto first = after.Next();
-  if (!first) return lines;
+  if (!first) return piece;
   const std::string prefix = UserPrefix(user);
   auto entries = store_.Iterate(Family::kLogs, EntryKey(user, *first), model::PrefixSuccessor(prefix), tier);
   StateCursor states(store_, user, tier);
@@ -125,7 +130,8 @@ Result<std::vector<LogLine>> LogReader::Read(std::string_view user, EntryId afte
   }
   RETURN_IF_ERROR(entries->status());
   RETURN_IF_ERROR(states.status());
-  return lines;
+  piece.complete = !entries->Valid();
+  return piece;
 }
 
 Result<ListPage> LogReader::List(std::string_view user, EntryId before, size_t limit, ListFilter filter,

@@ -27,12 +27,18 @@ struct LogOpening {
   std::optional<model::EntryId> device_cursor;  // stored for its device
 };
 
+// A piece of a log, oldest first.
+struct LogPiece {
+  std::vector<LogLine> lines;
+  bool complete = false;  // nothing that was committed when it was read lies above it
+};
+
 enum class ListFilter : uint8_t { kInbox, kUnread, kArchived, kAll };  // kInbox: all but the archived
 std::optional<ListFilter> ParseListFilter(std::string_view name);      // "inbox", "unread", "archived", "all"
 
 struct ListPage {
-  std::vector<LogLine> lines;             // items only, newest first
-  std::optional<model::EntryId> before;   // where the next page starts; none: this was the last
+  std::vector<LogLine> lines;            // items only, newest first
+  std::optional<model::EntryId> before;  // where the next page starts; none: this was the last
 };
 
 class LogReader {
@@ -42,8 +48,8 @@ class LogReader {
   // An empty `device` has no stored cursor. A user without a log has the empty head.
   base::Result<LogOpening> Open(std::string_view user, std::string_view device, storage::Tier tier) const;
   // Entries with id > after, oldest first, at most `max_entries`, ended after about `max_bytes`.
-  base::Result<std::vector<LogLine>> Read(std::string_view user, model::EntryId after, size_t max_entries,
-                                          size_t max_bytes, storage::Tier tier) const;
+  base::Result<LogPiece> Read(std::string_view user, model::EntryId after, size_t max_entries, size_t max_bytes,
+                              storage::Tier tier) const;
   // Items with id < before, newest first. Looks at no more than kMaxListScan entries: a page may then be short and
   // still have a `before`.
   base::Result<ListPage> List(std::string_view user, model::EntryId before, size_t limit, ListFilter filter,

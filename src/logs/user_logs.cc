@@ -28,7 +28,8 @@ constexpr size_t kTrimShare = 16;
 
 base::Counter appended("tocsin_log_entries_total", "Entries appended to user logs");
 base::Counter repeated("tocsin_log_appends_repeated_total", "Appends that a log had already");
-base::Counter trimmed_items("tocsin_notifications_ended_total", "Notifications by how they ended", "reason=\"trimmed\"");
+base::Counter trimmed_items("tocsin_notifications_ended_total", "Notifications by how they ended",
+                            "reason=\"trimmed\"");
 base::Counter devices_forgotten("tocsin_devices_forgotten_total", "Devices forgotten: silent, or too many of one user");
 
 }  // namespace
@@ -36,7 +37,7 @@ base::Counter devices_forgotten("tocsin_devices_forgotten_total", "Devices forgo
 struct UserLogs::Log {
   std::string user;
   LogHead head;
-  std::unique_ptr<LogIndex> index;                           // null: not loaded
+  std::unique_ptr<LogIndex> index;  // null: not loaded
   bool devices_loaded = false;
   std::vector<std::pair<std::string, DeviceRecord>> devices;
   // Of the turn that is being staged:

@@ -2,18 +2,20 @@
 // the turn's batch; what was committed is handed to a listener, which wakes the sessions.
 //
 // 1. A log's ids only grow: max(last + 1, clock, id floor of the store), whatever the clock does.
-// 2. append(log, source) is idempotent: at or below the log's high-water mark of that stream and priority it is a no-op.
+// 2. append(log, source) is idempotent: at or below the log's high-water mark of that stream and priority it is a
+// no-op.
 // 3. Counts are exact after every entry, and stored with it: the head is written once per log and turn.
 // 4. `floor` is the id of the last entry that a limit took; it moves by limits alone.
 // 5. A failed turn leaves no trace: everything held in memory is dropped and read from the store again. Receipts are
 //    the exception: they are kept and staged again (they only grow, and a lost one costs a repeat).
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/clock.h"
 #include "logs/keys.h"
@@ -42,7 +44,7 @@ class LogListener {
 struct NewItem {
   std::string_view nid;
   model::Priority priority = model::Priority::kNormal;
-  std::string_view json;             // as LogEntry::json
+  std::string_view json;  // as LogEntry::json
 };
 
 // The ingest entry that an append comes from.
@@ -53,11 +55,11 @@ struct Source {
 
 struct MarkRequest {
   std::string user;
-  std::string device;                  // empty: none
+  std::string device;  // empty: none
   MarkOp op = MarkOp::kRead;
   std::vector<std::string> nids;       // or
   std::optional<model::EntryId> upto;  // every item up to it; both empty: nothing is changed
-  std::string mid;                     // the client's own id of this mark: a repeat within 24 h does nothing; empty: none
+  std::string mid;  // the client's own id of this mark: a repeat within 24 h does nothing; empty: none
 };
 
 struct UserLogsOptions {
@@ -103,10 +105,10 @@ class UserLogs final : public storage::Participant {
   LogListener* const listener_;
 
   boost::unordered_flat_map<std::string, std::unique_ptr<Log>> logs_;
-  std::vector<Log*> touched_;       // by this turn
-  std::vector<Receipt> receipts_;   // staged in this turn
-  std::vector<Receipt> unsaved_;    // of turns that failed
-  size_t indexed_items_ = 0;        // in the indexes of all logs in memory
+  std::vector<Log*> touched_;      // by this turn
+  std::vector<Receipt> receipts_;  // staged in this turn
+  std::vector<Receipt> unsaved_;   // of turns that failed
+  size_t indexed_items_ = 0;       // in the indexes of all logs in memory
   uint64_t turn_ = 0;
 };
 

@@ -1,5 +1,6 @@
 // Bytes of stored keys and values: big-endian numbers for keys (bytewise order is numeric order), varints (LEB128) and
-// length-prefixed strings for values. Readers never read past the end: they answer false, and the caller says corruption.
+// length-prefixed strings for values. Readers never read past the end: they answer false, and the caller says
+// corruption.
 #pragma once
 
 #include <cstdint>

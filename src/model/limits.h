@@ -17,47 +17,47 @@ inline constexpr size_t kMaxUrl = 2 << 10;
 inline constexpr size_t kMaxActions = 3;
 inline constexpr size_t kMaxActionId = 64;
 inline constexpr size_t kMaxActionTitle = 128;
-inline constexpr size_t kMaxLang = 35;                        // RFC 5646, section 4.4.1
-inline constexpr size_t kMaxJsonField = 64 << 10;             // raw bytes of `data`
+inline constexpr size_t kMaxLang = 35;             // RFC 5646, section 4.4.1
+inline constexpr size_t kMaxJsonField = 64 << 10;  // raw bytes of `data`
 inline constexpr int kMaxJsonDepth = 32;
 
 // What a device may send and hold.
-inline constexpr size_t kMaxDeviceId = 128;                   // bytes
-inline constexpr size_t kMaxDevicesPerUser = 64;              // beyond it the one silent longest is forgotten
+inline constexpr size_t kMaxDeviceId = 128;       // bytes
+inline constexpr size_t kMaxDevicesPerUser = 64;  // beyond it the one silent longest is forgotten
 inline constexpr int64_t kDeviceSilenceMs = 30LL * 24 * 3600 * 1000;
-inline constexpr size_t kMaxFrameIn = 32 << 10;               // bytes of one WebSocket message: close 1009
-inline constexpr size_t kMaxMarkIds = 1'000;                  // nids of one mark
-inline constexpr int kDefaultCredit = 64;                     // items un-acked on one session
+inline constexpr size_t kMaxFrameIn = 32 << 10;  // bytes of one WebSocket message: close 1009
+inline constexpr size_t kMaxMarkIds = 1'000;     // nids of one mark
+inline constexpr int kDefaultCredit = 64;        // items un-acked on one session
 inline constexpr int kMaxCredit = 1'024;
 inline constexpr int kDefaultListLimit = 50;
 inline constexpr int kMaxListLimit = 200;
-inline constexpr size_t kMaxToken = 8 << 10;                  // bytes of a JWT
+inline constexpr size_t kMaxToken = 8 << 10;  // bytes of a JWT
 
 // What one connection may cost.
-inline constexpr size_t kMaxHttpHead = 16 << 10;              // bytes of request line and headers: 431
-inline constexpr size_t kMaxHttpHeaders = 64;                 // header lines: 431
-inline constexpr size_t kMaxUnauthenticated = 64 << 10;       // bytes held before a hello or a key was accepted
-inline constexpr size_t kSendWindow = 1 << 20;                // bytes waiting for a slow reader; a session stops pulling
-inline constexpr size_t kFrameTarget = 64 << 10;              // a backlog frame is cut at about this many bytes
-inline constexpr size_t kMaxConnections = 18'000;             // beyond it: 503 with Retry-After (setting)
-inline constexpr int64_t kUnauthenticatedMs = 5'000;          // no hello, no whole request head: closed
+inline constexpr size_t kMaxHttpHead = 16 << 10;         // bytes of request line and headers: 431
+inline constexpr size_t kMaxHttpHeaders = 64;            // header lines: 431
+inline constexpr size_t kMaxUnauthenticated = 64 << 10;  // bytes held before a hello or a key was accepted
+inline constexpr size_t kSendWindow = 1 << 20;           // bytes waiting for a slow reader; a session stops pulling
+inline constexpr size_t kFrameTarget = 64 << 10;         // a backlog frame is cut at about this many bytes
+inline constexpr size_t kMaxConnections = 18'000;        // beyond it: 503 with Retry-After (setting)
+inline constexpr int64_t kUnauthenticatedMs = 5'000;     // no hello, no whole request head: closed
 inline constexpr int64_t kPingMs = 25'000;
-inline constexpr int64_t kPongMs = 10'000;                    // no frame within it after a ping: bye 4202
-inline constexpr int64_t kKeepAliveMs = 75'000;               // an idle HTTP connection
+inline constexpr int64_t kPongMs = 10'000;       // no frame within it after a ping: bye 4202
+inline constexpr int64_t kKeepAliveMs = 75'000;  // an idle HTTP connection
 
 // What is kept.
-inline constexpr size_t kLogMaxEntries = 10'000;              // per user; older ones are trimmed, `floor` moves (setting)
-inline constexpr size_t kLogTailEntries = 64;                 // entries of a live log held in memory
-inline constexpr int64_t kMarkIdMs = 24LL * 3600 * 1000;      // how long a mark's `mid` is remembered
+inline constexpr size_t kLogMaxEntries = 10'000;          // per user; older ones are trimmed, `floor` moves (setting)
+inline constexpr size_t kLogTailEntries = 64;             // entries of a live log held in memory
+inline constexpr int64_t kMarkIdMs = 24LL * 3600 * 1000;  // how long a mark's `mid` is remembered
 inline constexpr int64_t kIngestKeepMs = 24LL * 3600 * 1000;  // acked ingest entries are kept so long ...
 inline constexpr size_t kIngestKeepEntries = 1'000'000;       // ... and at most so many
 inline constexpr uint64_t kMaxFutureIdMs = 3'600'000;         // an explicit ingest id further ahead is refused
 
 // How long the queue before the disk may get.
-inline constexpr size_t kMaxQueuedChanges = 65'536;           // changes waiting for a commit: 503
-inline constexpr int64_t kMaxQueueMs = 5'000;                 // a commit that takes longer turns new ones away: 503
-inline constexpr size_t kMaxTurnChanges = 4'096;              // changes of one commit: the router's read-ahead
-inline constexpr int64_t kLazySyncMs = 1'000;                 // device acks are synced at the latest after this
+inline constexpr size_t kMaxQueuedChanges = 65'536;  // changes waiting for a commit: 503
+inline constexpr int64_t kMaxQueueMs = 5'000;        // a commit that takes longer turns new ones away: 503
+inline constexpr size_t kMaxTurnChanges = 4'096;     // changes of one commit: the router's read-ahead
+inline constexpr int64_t kLazySyncMs = 1'000;        // device acks are synced at the latest after this
 
 static_assert(kMaxMessage < kMaxIngestBody && kMaxJsonField < kMaxIngestBody);
 static_assert(kFrameTarget < kSendWindow);

@@ -41,9 +41,7 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
-bool IsValidUserId(std::string_view id) {
-  return !id.empty() && id.size() <= kMaxUserId && IsValidUtf8(id);
-}
+bool IsValidUserId(std::string_view id) { return !id.empty() && id.size() <= kMaxUserId && IsValidUtf8(id); }
 
 bool IsValidDeviceId(std::string_view id) {
   if (id.empty() || id.size() > kMaxDeviceId) return false;

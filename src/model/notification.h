@@ -13,7 +13,7 @@ namespace tocsin::model {
 
 enum class Priority : uint8_t { kLow, kNormal, kHigh, kCritical };
 inline constexpr size_t kPriorities = 4;
-std::string_view PriorityName(Priority priority);                     // "low", "normal", "high", "critical"
+std::string_view PriorityName(Priority priority);  // "low", "normal", "high", "critical"
 std::optional<Priority> ParsePriority(std::string_view name);
 
 struct Action {
@@ -30,7 +30,7 @@ struct Notification {
   std::string lang;                // BCP 47; empty: not given
   std::vector<Action> actions;
   Priority priority = Priority::kNormal;
-  std::string data;                // raw JSON text of an object, exactly as sent; empty: not given
+  std::string data;  // raw JSON text of an object, exactly as sent; empty: not given
 };
 
 // 1 to kMaxUserId bytes of valid UTF-8; compared bytewise, and any character is allowed (NUL too).

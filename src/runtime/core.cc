@@ -1,13 +1,13 @@
 #include "runtime/core.h"
 
-#include <pthread.h>
+#include <chrono>
+#include <string>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <chrono>
-#include <string>
+#include <pthread.h>
 
 #include "base/check.h"
 

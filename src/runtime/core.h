@@ -18,7 +18,8 @@ namespace tocsin::runtime {
 
 class Core;
 
-// A descriptor watched by a Core. Owned by whoever reads and writes it; destroying it ends the watch, not the descriptor.
+// A descriptor watched by a Core. Owned by whoever reads and writes it; destroying it ends the watch, not the
+// descriptor.
 class Watch {
  public:
   class Handler {

@@ -1,11 +1,11 @@
 #include "runtime/core.h"
 
+#include <atomic>
+#include <thread>
+
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <thread>
 
 namespace tocsin::runtime {
 namespace {

@@ -24,8 +24,6 @@ constexpr size_t kMaxChannel = 256;
 constexpr size_t kMaxFilter = 64;
 constexpr size_t kMaxBefore = 1'024;
 
-constexpr std::array<std::string_view, 5> kMarkOps = {"read", "unread", "seen", "archive", "delete"};
-
 Status Wrong(std::string_view member, std::string_view expected) {
   return Status(Code::kInvalidArgument, "`" + std::string(member) + "`: expected " + std::string(expected));
 }
@@ -150,7 +148,7 @@ Status Set(MarkDraft& draft, std::string_view member, JsonValue value) {
   }
   if (member == "op") {
     std::string scratch;
-    const std::optional<MarkOp> op = ParseMarkOp(TextView(value, scratch));
+    const std::optional<MarkOp> op = model::ParseMarkOp(TextView(value, scratch));
     if (!op) return Wrong(member, "one of `read`, `unread`, `seen`, `archive`, `delete`");
     mark.op = *op;
     draft.has_op = true;
@@ -220,14 +218,6 @@ std::optional<EntryId> PlainAck(std::string_view object) {
 }
 
 }  // namespace
-
-std::string_view MarkOpName(MarkOp op) { return kMarkOps[static_cast<size_t>(op)]; }
-
-std::optional<MarkOp> ParseMarkOp(std::string_view name) {
-  const auto* found = std::find(kMarkOps.begin(), kMarkOps.end(), name);
-  if (found == kMarkOps.end()) return std::nullopt;
-  return static_cast<MarkOp>(found - kMarkOps.begin());
-}
 
 Result<ClientFrame> ParseClientFrame(std::string_view object) {
   if (const std::optional<EntryId> cursor = PlainAck(object)) return ClientFrame(Ack{cursor, {}, {}});

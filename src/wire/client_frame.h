@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "model/entry_id.h"
+#include "model/mark.h"
 
 namespace tocsin::wire {
 
@@ -43,9 +44,7 @@ struct Ack {
   std::vector<std::string> nids;
 };
 
-enum class MarkOp : uint8_t { kRead, kUnread, kSeen, kArchive, kDelete };
-std::string_view MarkOpName(MarkOp op);  // "read", "unread", "seen", "archive", "delete"
-std::optional<MarkOp> ParseMarkOp(std::string_view name);
+using model::MarkOp;
 
 // Has nids (1 to kMaxMarkIds) or `upto`, never both.
 struct Mark {

@@ -80,7 +80,7 @@ TEST(ClientFrameTest, Mark) {
   EXPECT_EQ(upto.upto, (model::EntryId{9, 0}));
   EXPECT_EQ(upto.channel, "");
   for (MarkOp op : {MarkOp::kRead, MarkOp::kUnread, MarkOp::kSeen, MarkOp::kArchive, MarkOp::kDelete}) {
-    EXPECT_EQ(ParseMarkOp(MarkOpName(op)), op);
+    EXPECT_EQ(model::ParseMarkOp(model::MarkOpName(op)), op);
   }
 }
 

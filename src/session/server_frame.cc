@@ -1,0 +1,192 @@
+#include "session/server_frame.h"
+
+#include "model/limits.h"
+#include "wire/json.h"
+
+namespace tocsin::session {
+namespace {
+
+using logs::Counts;
+using logs::LogLine;
+using model::EntryId;
+using wire::AppendJsonNumber;
+using wire::AppendJsonString;
+
+void Id(std::string& out, std::string_view name, EntryId id) {
+  out.append(name).push_back('"');
+  id.AppendTo(out);
+  out.push_back('"');
+}
+
+void Number(std::string& out, std::string_view name, int64_t value) {
+  out += name;
+  AppendJsonNumber(out, value);
+}
+
+void String(std::string& out, std::string_view name, std::string_view value) {
+  out += name;
+  AppendJsonString(out, value);
+}
+
+void Items(std::string& out, std::span<const LogLine> lines) {
+  out += ",\"items\":[";
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    AppendItem(out, lines[i]);
+  }
+  out.push_back(']');
+}
+
+void ReplyStart(std::string& out, std::string_view type, std::string_view i) {
+  out.append("{\"t\":\"").append(type).append("\"");
+  if (!i.empty()) out.append(",\"i\":").append(i);
+}
+
+constexpr std::string_view kResumeNames[] = {"ok", "gap", "reset", "fresh"};
+
+}  // namespace
+
+std::string_view Explain(CloseCode code) {
+  switch (code) {
+    case CloseCode::kBadToken:
+      return "the token is not valid";
+    case CloseCode::kRevoked:
+      return "the user's tokens were revoked";
+    case CloseCode::kProtocol:
+      return "a frame broke the protocol";
+    case CloseCode::kOrigin:
+      return "this origin is not allowed";
+    case CloseCode::kOverload:
+      return "the server is overloaded";
+    case CloseCode::kSlow:
+      return "the client reads too slowly";
+    case CloseCode::kDrain:
+      return "the server is going away";
+    case CloseCode::kNoPong:
+      return "no frame came after a ping";
+    case CloseCode::kExpired:
+      return "the token has expired";
+  }
+  return "closed";
+}
+
+void AppendWelcome(std::string& out, const Welcome& welcome) {
+  String(out, "{\"t\":\"welcome\",\"sid\":", welcome.sid);
+  String(out, ",\"user\":", welcome.user);
+  String(out, ",\"epoch\":", welcome.epoch);
+  Id(out, ",\"head\":", welcome.head);
+  Id(out, ",\"floor\":", welcome.floor);
+  Id(out, ",\"cur\":", welcome.cur);
+  String(out, ",\"resume\":", kResumeNames[static_cast<size_t>(welcome.resume)]);
+  Number(out, ",\"ping\":", model::kPingMs / 1000);
+  Number(out, ",\"ttl\":", welcome.ttl_s);
+  out += ",\"counts\":";
+  AppendCounts(out, welcome.head, welcome.counts);
+  Number(out, ",\"now\":", welcome.now_ms);
+  out.push_back('}');
+}
+
+void AppendItem(std::string& out, const LogLine& line) {
+  Id(out, "{\"id\":", line.entry->id);
+  out.push_back(',');
+  out += line.entry->json;
+  out.append(",\"state\":\"").append(logs::ItemStateName(line.state)).append("\"}");
+}
+
+void AppendNotifications(std::string& out, EntryId prev, EntryId cur, std::span<const LogLine> lines, bool more) {
+  Id(out, "{\"t\":\"n\",\"prev\":", prev);
+  Id(out, ",\"cur\":", cur);
+  Items(out, lines);
+  if (more) out += ",\"more\":true";
+  out.push_back('}');
+}
+
+void AppendStateChange(std::string& out, EntryId prev, const logs::LogEntry& entry) {
+  const logs::StateChange& change = *entry.change;
+  Id(out, "{\"t\":\"st\",\"id\":", entry.id);
+  Id(out, ",\"prev\":", prev);
+  Id(out, ",\"cur\":", entry.id);
+  String(out, ",\"op\":", model::MarkOpName(change.op));
+  if (change.upto) {
+    Id(out, ",\"upto\":", *change.upto);
+  } else {
+    out += ",\"ids\":[";
+    for (size_t i = 0; i < change.nids.size(); ++i) {
+      if (i > 0) out.push_back(',');
+      AppendJsonString(out, change.nids[i]);
+    }
+    out.push_back(']');
+  }
+  if (!change.by.empty()) String(out, ",\"by\":", change.by);
+  out += ",\"counts\":";
+  AppendCounts(out, entry.id, change.counts);
+  out.push_back('}');
+}
+
+void AppendCounts(std::string& out, EntryId at, const Counts& counts) {
+  Id(out, "{\"at\":", at);
+  Number(out, ",\"unread\":", counts.unread);
+  Number(out, ",\"unseen\":", counts.unseen);
+  out += ",\"by_priority\":{";
+  for (size_t i = 0; i < model::kPriorities; ++i) {
+    if (i > 0) out.push_back(',');
+    out.append("\"").append(model::PriorityName(static_cast<model::Priority>(i))).append("\":");
+    AppendJsonNumber(out, int64_t{counts.unread_by_priority[i]});
+  }
+  out += "}}";
+}
+
+void AppendOk(std::string& out, std::string_view i) {
+  ReplyStart(out, "ok", i);
+  out.push_back('}');
+}
+
+void AppendOkCounts(std::string& out, std::string_view i, EntryId at, const Counts& counts) {
+  ReplyStart(out, "ok", i);
+  out += ",\"counts\":";
+  AppendCounts(out, at, counts);
+  out.push_back('}');
+}
+
+void AppendOkTtl(std::string& out, std::string_view i, int64_t ttl_s) {
+  ReplyStart(out, "ok", i);
+  Number(out, ",\"ttl\":", ttl_s);
+  out.push_back('}');
+}
+
+void AppendOkPage(std::string& out, std::string_view i, const logs::ListPage& page, EntryId at, const Counts& counts) {
+  ReplyStart(out, "ok", i);
+  Items(out, page.lines);
+  if (page.before) Id(out, ",\"before\":", *page.before);
+  out += ",\"counts\":";
+  AppendCounts(out, at, counts);
+  out.push_back('}');
+}
+
+void AppendError(std::string& out, std::string_view i, std::string_view code, std::string_view message, Retry retry) {
+  ReplyStart(out, "err", i);
+  String(out, ",\"code\":", code);
+  String(out, ",\"msg\":", message);
+  out.append(",\"retry\":").append(retry == Retry::kLater ? "true" : "false");
+  out.append(",\"doc\":\"/docs/errors#").append(code).append("\"}");
+}
+
+void AppendPing(std::string& out, int64_t now_ms) {
+  Number(out, "{\"t\":\"ping\",\"ts\":", now_ms);
+  out.push_back('}');
+}
+
+void AppendWarn(std::string& out, std::string_view what, int64_t in_ms) {
+  String(out, "{\"t\":\"warn\",\"what\":", what);
+  Number(out, ",\"in_ms\":", in_ms);
+  out.push_back('}');
+}
+
+void AppendBye(std::string& out, CloseCode code, std::string_view message, int64_t after_ms) {
+  Number(out, "{\"t\":\"bye\",\"code\":", static_cast<int64_t>(code));
+  String(out, ",\"msg\":", message.empty() ? Explain(code) : message);
+  if (after_ms >= 0) Number(out, ",\"after_ms\":", after_ms);
+  out.push_back('}');
+}
+
+}  // namespace tocsin::session

@@ -1,0 +1,56 @@
+// The frames that the server sends: one JSON object each, appended to `out` without a line end. The other direction is
+// wire/client_frame.h. Fields and meaning: docs/protocol.md.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "logs/log_reader.h"
+#include "session/close_code.h"
+
+namespace tocsin::session {
+
+enum class Resume : uint8_t {
+  kOk,     // what follows the cursor follows
+  kGap,    // the cursor is below the floor: what a limit took is missing, what is left follows
+  kReset,  // a cursor of another log: start over
+  kFresh,  // no cursor yet
+};
+
+struct Welcome {
+  std::string_view sid, user, epoch;
+  model::EntryId head, floor, cur;
+  Resume resume = Resume::kFresh;
+  logs::Counts counts;
+  int64_t now_ms = 0;
+  int64_t ttl_s = 0;  // until the token expires
+};
+void AppendWelcome(std::string& out, const Welcome& welcome);
+
+// {id, nid, ts, prio, ..., state}
+void AppendItem(std::string& out, const logs::LogLine& line);
+// `n` with those lines (items only, maybe none). `more`: the backlog goes on.
+void AppendNotifications(std::string& out, model::EntryId prev, model::EntryId cur,
+                         std::span<const logs::LogLine> lines, bool more);
+void AppendStateChange(std::string& out, model::EntryId prev, const logs::LogEntry& entry);
+// {"at","unread","unseen","by_priority"}
+void AppendCounts(std::string& out, model::EntryId at, const logs::Counts& counts);
+
+// Replies. `i` is the client's correlator as raw JSON; empty: none.
+void AppendOk(std::string& out, std::string_view i);
+void AppendOkCounts(std::string& out, std::string_view i, model::EntryId at, const logs::Counts& counts);
+void AppendOkTtl(std::string& out, std::string_view i, int64_t ttl_s);
+void AppendOkPage(std::string& out, std::string_view i, const logs::ListPage& page, model::EntryId at,
+                  const logs::Counts& counts);
+// `retry`: the same frame may succeed later.
+enum class Retry : uint8_t { kNo, kLater };
+void AppendError(std::string& out, std::string_view i, std::string_view code, std::string_view message, Retry retry);
+
+void AppendPing(std::string& out, int64_t now_ms);
+void AppendWarn(std::string& out, std::string_view what, int64_t in_ms);
+// `after_ms` < 0: not sent.
+void AppendBye(std::string& out, CloseCode code, std::string_view message, int64_t after_ms);
+
+}  // namespace tocsin::session

@@ -1,0 +1,144 @@
+// Session: one client's protocol state machine. No sockets, no threads, no clock: what it needs, its host gives it.
+//
+// 1. It pulls. A wake-up only makes it look at the log; live push, backlog and catch-up are the one Pull(). A client
+// that
+//    does not read or does not ack is a session that does not pull: nothing is queued for it.
+// 2. `told()` is the cursor that the client was last told (`cur` of welcome, n, st): the next frame's `prev`. Items go
+//    out in log order, each once per session; what is skipped is covered by the next `cur`.
+// 3. At most `credit` items are un-acked. State changes cost none, but they stay in order behind items that wait.
+// 4. A receipt is clamped to told(), and stored for the device that the hello named; without one nothing is stored.
+// 5. After bye() nothing more is sent or stored.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "auth/jwt.h"
+#include "base/result.h"
+#include "logs/live_log.h"
+#include "logs/log_reader.h"
+#include "logs/user_logs.h"
+#include "session/close_code.h"
+#include "session/server_frame.h"
+#include "wire/client_frame.h"
+
+namespace tocsin::session {
+
+// Where a session lives: a connection of the gateway, or a test. Answers may come at once, inside the call.
+class SessionHost {
+ public:
+  virtual ~SessionHost() = default;
+  // One frame, to be kept in order. `cur`: the client's cursor after it (an SSE event's id), if the frame moves it.
+  virtual void Send(std::string_view frame, std::optional<model::EntryId> cur) = 0;
+  // The peer does not read: do not pull until Session::OnWritable().
+  virtual bool Congested() const = 0;
+  // `bye` was sent; close with that code.
+  virtual void End(CloseCode code, std::string_view message) = 0;
+
+  virtual base::Result<auth::Identity> Verify(std::string_view token) = 0;
+  // Answered by OnLogOpened, on the user's home Core.
+  virtual void OpenLog(const std::string& user, const std::string& device) = 0;
+  // Answered by OnLogRead.
+  virtual void ReadLog(model::EntryId after, size_t max_entries, size_t max_bytes) = 0;
+  // Answered by OnListed with the same `i`.
+  virtual void ListLog(std::string i, model::EntryId before, size_t limit, logs::ListFilter filter) = 0;
+  // A device's receipt, on its way to the store.
+  virtual void StoreReceipt(model::EntryId cursor) = 0;
+  // Answered by OnMarked with the same `i`, after the sync.
+  virtual void StoreMark(std::string i, logs::MarkRequest request) = 0;
+};
+
+struct SessionOptions {
+  std::string sid;           // names this session in logs and welcome
+  std::string header_token;  // came with the upgrade request; a hello without `tok` uses it
+  // Whether the client answers pings (WebSocket) or is only written to (SSE, pull).
+  enum class Liveness : uint8_t { kPing, kNone } liveness = Liveness::kPing;
+};
+
+// What a moment is; the host's clock, read once a turn.
+struct Moment {
+  int64_t wall_ms = 0;
+  int64_t monotonic_ms = 0;
+};
+
+class Session final : public logs::LogFollower {
+ public:
+  Session(SessionHost& host, SessionOptions options, Moment now);
+  ~Session() override;  // leaves the log
+
+  // A text message of the client: one or more frames.
+  void OnMessage(std::string_view text, Moment now);
+  // Begins without a hello frame, for transports whose request says it all; instead of OnMessage.
+  void Begin(const auth::Identity& identity, const wire::Hello& hello);
+  // About once a second.
+  void OnTick(Moment now);
+  // The peer reads again.
+  void OnWritable();
+  // The server goes away: the client is told to come back after `after_ms`.
+  void Drain(int64_t after_ms);
+  // Ends it from outside with a bye.
+  void Bye(CloseCode code, std::string_view message = {});
+
+  // Answers of the host. `log` is null with a failure.
+  void OnLogOpened(logs::LiveLog* log, const base::Result<logs::LogOpening>& opening, std::string_view epoch,
+                   Moment now);
+  void OnLogRead(const base::Result<logs::LogPiece>& piece);
+  void OnListed(std::string_view i, const base::Result<logs::ListPage>& page);
+  void OnMarked(std::string_view i, const base::Result<logs::Counts>& counts);
+
+  void OnLogAdvanced() override { Pull(); }
+  model::EntryId position() const override { return told_; }
+
+  const std::string& user() const { return user_; }
+  const std::string& device() const { return hello_.device; }
+  bool live() const { return state_ == State::kLive; }
+  bool ended() const { return state_ == State::kEnded; }
+  model::EntryId told() const { return told_; }
+  size_t in_flight() const { return in_flight_; }
+
+ private:
+  enum class State : uint8_t { kAwaitHello, kOpening, kLive, kEnded };
+  // What was sent and not acked yet: items up to and including `cur`.
+  struct Sent {
+    model::EntryId cur;
+    uint32_t items;
+  };
+
+  void OnFrame(std::string_view object, Moment now);
+  void On(wire::Hello& hello, Moment now);
+  void On(wire::Ack& ack);
+  void On(wire::Mark& mark);
+  void On(wire::List& list);
+  void On(wire::AuthToken& token, Moment now);
+  Resume Place(const logs::LogOpening& opening, std::string_view epoch);
+  void Pull();
+  void Deliver(const logs::LogPiece& piece, model::EntryId covered);
+  void Flush(std::vector<logs::LogLine>& items);
+  void Settle(model::EntryId cursor);
+  void SendError(std::string_view i, std::string_view code, std::string_view message, Retry retry);
+
+  SessionHost& host_;
+  SessionOptions options_;
+  State state_ = State::kAwaitHello;
+  bool reading_ = false;           // a ReadLog is under way
+  bool waits_for_credit_ = false;  // the next entry is an item, and there is no credit for it
+  bool pinged_ = false;
+  bool warned_ = false;
+  uint16_t replies_due_ = 0;  // marks and lists that the host has not answered
+  uint32_t credit_ = 0;
+  size_t in_flight_ = 0;
+  std::string user_;
+  wire::Hello hello_;
+  int64_t token_expires_ms_ = 0;
+  int64_t heard_ms_ = 0;  // monotonic: the last frame of the client
+  int64_t pinged_ms_ = 0;
+  logs::LiveLog* log_ = nullptr;
+  model::EntryId told_, receipt_, reading_to_;
+  std::vector<Sent> sent_;
+};
+
+}  // namespace tocsin::session
