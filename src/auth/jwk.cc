@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -152,6 +153,17 @@ Result<Key> FromJwk(JsonValue jwk) {
   return key;
 }
 
+// Also a key that is left out has its name: the owner may have meant that one.
+Status CheckKids(const std::vector<JsonValue>& jwks) {
+  std::set<std::string> kids;
+  for (JsonValue jwk : jwks) {
+    std::string kid = Member(jwk, "kid");
+    if (kid.empty() || !CheckPurpose(jwk).ok()) continue;
+    if (!kids.insert(kid).second) return Status(Code::kConflict, "two keys have the kid `" + kid + "`");
+  }
+  return base::Ok();
+}
+
 // What makes a whole set suspect.
 Status CheckKind(JsonValue jwk, KeyKind kind) {
   bool secret = Member(jwk, "kty") == "oct";
@@ -177,6 +189,7 @@ Result<KeySet> ParseJwks(std::string_view json, KeyKind kind) {
     if (!jwk.is_object()) return Refuse("a key in it is not a JSON object");
     RETURN_IF_ERROR(CheckKind(jwk, kind));
   }
+  RETURN_IF_ERROR(CheckKids(jwks));
   KeySet keys;
   std::string reasons;
   for (JsonValue jwk : jwks) {

@@ -31,8 +31,8 @@ struct Identity {
 };
 
 struct TokenOptions {
-  std::string issuer;              // `iss` must equal it; empty: not looked at
-  std::string audience;            // must be (one of) `aud`; empty: not looked at
+  std::string issuer{};            // `iss` must equal it; empty: not looked at
+  std::string audience{};          // must be (one of) `aud`; empty: not looked at
   std::string user_claim = "sub";  // a claim at the top level
   int64_t leeway_ms = 5'000;       // 0 to kMaxLeewayMs: how far the issuer's clock may be off ours
   size_t cache_tokens = 4'096;     // verified tokens remembered; 0: none
@@ -55,6 +55,8 @@ class TokenVerifier {
 
   // Takes other keys; nothing verified before is remembered.
   void SetKeys(std::shared_ptr<const KeySet> keys);
+  // How many verified tokens are remembered: at most cache_tokens.
+  size_t remembered() const { return recent_.size(); }
 
  private:
   struct Verified {

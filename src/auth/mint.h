@@ -13,10 +13,10 @@ struct TokenRequest {
   int64_t issued_ms = 0;  // wall clock
   int64_t ttl_ms = 3'600'000;
   std::string user_claim = "sub";
-  std::string issuer;               // empty: no `iss`
-  std::string audience;             // empty: no `aud`
-  std::vector<std::string> topics;  // empty: no `topics`
-  std::string kid;                  // empty: no `kid`
+  std::string issuer{};               // empty: no `iss`
+  std::string audience{};             // empty: no `aud`
+  std::vector<std::string> topics{};  // empty: no `topics`
+  std::string kid{};                  // empty: no `kid`
 };
 
 // A token that TokenVerifier accepts with the same secret and options. Times are written in whole seconds.
