@@ -121,9 +121,9 @@ Connection ConnectionFor(const RequestHead& head);
 
 struct ResponseHead {
   int status = 200;
-  std::optional<uint64_t> content_length;  // nothing: no such header (1xx, 204, 304, or a body until close)
+  std::optional<uint64_t> content_length = {};  // nothing: no such header (1xx, 204, 304, or a body until close)
   Connection connection = Connection::kImplied;
-  std::span<const HttpHeader> headers;  // in this order; Content-Length and Connection are not among them
+  std::span<const HttpHeader> headers = {};  // in this order; Content-Length and Connection are not among them
 };
 
 // Appends status line, headers and the empty line. A control character in a header value becomes a space, so that
