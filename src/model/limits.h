@@ -57,6 +57,8 @@ inline constexpr uint64_t kMaxFutureIdMs = 3'600'000;         // an explicit ing
 inline constexpr size_t kMaxQueuedChanges = 65'536;  // changes waiting for a commit: 503
 inline constexpr int64_t kMaxQueueMs = 5'000;        // a commit that takes longer turns new ones away: 503
 inline constexpr size_t kMaxTurnChanges = 4'096;     // changes of one commit: the router's read-ahead
+inline constexpr size_t kMaxTurnBytes = 8 << 20;     // a commit is closed when it has grown to this
+inline constexpr size_t kMaxQueuedBytes = 64 << 20;  // bytes waiting for a commit: 503
 inline constexpr int64_t kLazySyncMs = 1'000;        // device acks are synced at the latest after this
 
 static_assert(kMaxMessage < kMaxIngestBody && kMaxJsonField < kMaxIngestBody);

@@ -13,10 +13,10 @@
 // 2. A turn that fails, fails whole: every participant drops what it holds in memory about staged data and reads it
 //    from the store again.
 // 3. A turn of only lazy changes is written without a sync and synced within kLazySyncMs, or by the next turn that is.
+// 4. A turn takes at most kMaxTurnChanges and is closed at kMaxTurnBytes. The rest keeps its place for the next one.
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -40,18 +40,24 @@ class Change {
   virtual void Done(const base::Status& status) = 0;
   // True: confirms nothing to anybody, so it may ride on a later sync (a device's receipt over a socket).
   virtual bool lazy() const { return false; }
+  // About how much memory it holds while it waits.
+  virtual size_t bytes() const { return 0; }
 };
 
 // An engine with staged state, called on the commit thread in the order of registration.
 class Participant {
  public:
   virtual ~Participant() = default;
+  // May stage. Leave what does not fit the turn for the next one and ask for it with Committer::Wake().
   virtual void BeforeCommit(Batch&) {}
+  // The turn is durable (ok) or nothing of it is stored. Called for every turn, also for one that staged nothing.
   virtual void AfterCommit(const base::Status& status) = 0;
+  // True: what BeforeCommit stages confirms nothing, so a turn of lazy changes stays lazy with it.
+  virtual bool lazy() const { return false; }
 };
 
 struct CommitterStats {
-  uint64_t turns = 0, syncs = 0, changes = 0, failed_turns = 0;
+  uint64_t turns = 0, syncs = 0, changes = 0, failed_turns = 0;  // syncs: writes and lazy syncs that were answered ok
 };
 
 class Committer {
@@ -72,27 +78,50 @@ class Committer {
   // The same for a change without an answer of its own: runs `stage` on the commit thread.
   base::Status Submit(std::function<void(Batch&)> stage);
 
-  // One turn over what waits now, on the caller's thread; true when there was something. Only without Start().
+  // Thread-safe. Asks for one more turn, with or without changes: a participant has work left over. After a turn that
+  // failed, such a turn comes not before 100 ms have passed; clients' changes do not wait for that.
+  void Wake();
+
+  // One turn over what waits now, or the lazy sync that is due, on the caller's thread; true when there was something.
+  // Only without Start().
   bool RunTurn();
 
   CommitterStats stats() const;  // thread-safe
   size_t queued() const;         // thread-safe
 
  private:
+  using Changes = std::vector<std::unique_ptr<Change>>;
+  enum class Work { kNone, kTurn, kLazySync };
+
   void Loop();
-  void Turn(std::vector<std::unique_ptr<Change>>& changes);
+  // Both with mutex_ held.
+  Work TakeWork(Changes& changes);
+  int64_t UsToNextWork() const;
+  bool Do(Work work, Changes& changes);
+  void Turn(Changes& changes);
+  // Stages until the turn is full; what is over goes back to the head of the queue. True when all were lazy.
+  bool Stage(Changes& changes);
+  base::Status Commit(Sync sync);
+  void SyncLazy();
 
   Store& store_;
   const base::Clock& clock_;
-  std::vector<Participant*> participants_;
-  FaultPoints* faults_;
+  const std::vector<Participant*> participants_;
+  FaultPoints* const faults_;
+
+  // On the thread that runs the turns.
+  Batch batch_;
+  int64_t unsynced_since_us_ = 0;  // 0: all is synced
+  int64_t retry_at_us_ = 0;        // turns that only Wake() asks for wait until then
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<std::unique_ptr<Change>> queue_;
+  Changes queue_;
+  size_t queued_bytes_ = 0;
+  bool wanted_ = false;   // Wake()
+  bool waiting_ = false;  // the thread sleeps and must be notified
   bool stopping_ = false;
   int64_t turn_began_us_ = 0;  // 0: no turn runs
-  int64_t unsynced_since_us_ = 0;
   CommitterStats stats_;
   std::thread thread_;
 };

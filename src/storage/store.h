@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace tocsin::storage {
@@ -39,7 +40,8 @@ class Batch {
 
   void Put(Family family, std::string_view key, std::string_view value);
   void Delete(Family family, std::string_view key);
-  // All keys with begin <= key < end. Costs readers of the range for a while: for trims of whole ranges only.
+  // All keys with begin <= key < end; nothing when begin >= end. Costs readers of the range for a while: for trims of
+  // whole ranges only.
   void DeleteRange(Family family, std::string_view begin, std::string_view end);
   void Clear();
   bool empty() const { return changes_ == 0; }
@@ -84,7 +86,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Stamps the batch with the next commit number and writes it. One caller at a time (storage/committer.h).
+  // Stamps the batch with the next commit number and writes it. One caller at a time (storage/committer.h). The batch
+  // keeps its changes; Clear() it before the next use.
   // kNoSpace: nothing was written, later writes may succeed. kUnavailable: a sync failed, here or before; nothing is
   // confirmed any more until a restart.
   virtual base::Status Write(Batch& batch, Sync sync) = 0;
@@ -115,15 +118,25 @@ class FaultPoints {
   virtual base::Status Reach(std::string_view place) = 0;
 };
 
+// Makes the store break its word, so that a test can show that it would be caught.
+enum class Sabotage : uint8_t {
+  kNone,
+  kSkipSync,  // Sync::kNow answers without fdatasync
+};
+
 struct StoreOptions {
-  std::string dir;                          // made if missing, mode 700
+  std::string dir = {};  // made if missing, mode 700
   // Free bytes of the file system below which appends are refused (kNoSpace) before RocksDB meets ENOSPC.
   uint64_t min_free_bytes = 64ull << 20;
   size_t block_cache_bytes = 64u << 20;
-  size_t write_buffer_bytes = 32u << 20;    // per family
-  FaultPoints* faults = nullptr;            // not owned, outlives the store
+  size_t write_buffer_bytes = 32u << 20;            // per family; all together hold at most twice as much
+  size_t max_wal_bytes = 64u << 20;                 // what a start may have to replay
+  int max_open_files = 256;                         // table files kept open
+  const base::Clock* clock = &base::SystemClock();  // not owned
+  FaultPoints* faults = nullptr;                    // not owned, outlives the store
   // Tests only: a file system that forgets what was not synced (storage/unsynced_fs.h); kept alive by the store.
-  std::shared_ptr<void> file_system;
+  std::shared_ptr<void> file_system = nullptr;
+  Sabotage sabotage = Sabotage::kNone;  // tests only
 };
 
 // Opens or makes the store. Failures say what to do: the directory is locked by another process (kConflict), its

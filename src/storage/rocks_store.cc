@@ -1,0 +1,168 @@
+#include "storage/rocks_store.h"
+
+#include <vector>
+
+#include "base/log.h"
+#include "model/bytes.h"
+#include "storage/batch.h"
+#include "storage/families.h"
+#include "storage/rocks_iterator.h"
+
+namespace tocsin::storage {
+
+using base::Code;
+using base::Ok;
+using base::Status;
+
+namespace {
+
+constexpr int64_t kSpaceCheckUs = 5'000;
+
+std::string Big64(uint64_t value) {
+  std::string bytes;
+  model::PutBig64(bytes, value);
+  return bytes;
+}
+
+}  // namespace
+
+RocksParts::~RocksParts() {
+  if (db == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* handle : handles) {
+    if (handle != nullptr) static_cast<void>(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  // Nothing that was confirmed depends on how closing goes.
+  static_cast<void>(db->Close().ok());
+}
+
+Status FromRocks(const rocksdb::Status& status, std::string_view doing) {
+  if (status.ok()) return Ok();
+  std::string message = std::string(doing) + ": " + status.ToString();
+  if (status.IsIncomplete()) return Status(Code::kWouldBlock, std::move(message));
+  if (status.IsNoSpace()) return Status(Code::kNoSpace, std::move(message));
+  if (status.IsCorruption()) return Status(Code::kCorruption, std::move(message));
+  return Status(Code::kUnavailable, std::move(message));
+}
+
+RocksStore::RocksStore(const StoreOptions& options, RocksParts parts, uint64_t commit_number, std::string epoch)
+    : options_(options),
+      parts_(std::move(parts)),
+      epoch_(std::move(epoch)),
+      commit_number_(commit_number),
+      space_checked_us_(options.clock->MonotonicUs() - kSpaceCheckUs) {}
+
+Status RocksStore::Write(Batch& batch, Sync sync) {
+  if (broken_.load(std::memory_order_relaxed)) return Broken();
+  RETURN_IF_ERROR(CheckSpace());
+  if (needs_resume_) RETURN_IF_ERROR(Resume());
+  if (options_.faults != nullptr) RETURN_IF_ERROR(options_.faults->Reach("before_write"));
+
+  const uint64_t number = commit_number_.load(std::memory_order_relaxed) + 1;
+  rocksdb::WriteBatch& changes = batch.rep_->changes;
+  changes.SetSavePoint();
+  CHECK(changes.Put(parts_.handles[0], rocksdb::Slice(kCommitKey.data(), kCommitKey.size()), Big64(number)).ok());
+
+  rocksdb::WriteOptions write;
+  write.sync = sync == Sync::kNow && options_.sabotage != Sabotage::kSkipSync;
+  parts_.guard->BeginBatch();
+  rocksdb::Status status = parts_.db->Write(write, &changes);
+  CHECK(changes.RollbackToSavePoint().ok());
+  RETURN_IF_ERROR(Judge(status));
+  commit_number_.store(number, std::memory_order_release);
+  return Ok();
+}
+
+Status RocksStore::SyncNow() {
+  Batch nothing;
+  return Write(nothing, Sync::kNow);
+}
+
+Status RocksStore::Judge(const rocksdb::Status& status) {
+  if (parts_.guard->sync_failed()) return Break("a sync failed" + (status.ok() ? "" : ": " + status.ToString()));
+  if (status.IsNoSpace()) {
+    needs_resume_ = true;
+    return FromRocks(status, "write");
+  }
+  if (!status.ok()) return Break("a write failed: " + status.ToString());
+  if (parts_.guard->log_torn()) return Break("a write went into a log that ends early");
+  return Ok();
+}
+
+Status RocksStore::Resume() {
+  rocksdb::Status status = parts_.db->Resume();
+  if (status.ok() && parts_.guard->log_torn()) {
+    // Only a memtable that holds something makes a flush begin a new log. The same number once more, past the log,
+    // changes nothing and makes sure that one does.
+    rocksdb::WriteOptions past_the_log;
+    past_the_log.disableWAL = true;
+    status = parts_.db->Put(past_the_log, parts_.handles[0], rocksdb::Slice(kCommitKey.data(), kCommitKey.size()),
+                            Big64(commit_number_.load(std::memory_order_relaxed)));
+    if (status.ok()) {
+      std::vector<rocksdb::ColumnFamilyHandle*> all(parts_.handles.begin(), parts_.handles.end());
+      status = parts_.db->Flush(rocksdb::FlushOptions(), all);
+    }
+  }
+  if (status.IsBusy() || status.IsShutdownInProgress()) {
+    return Status(Code::kNoSpace, "the disk was full; RocksDB is recovering: " + status.ToString());
+  }
+  RETURN_IF_ERROR(Judge(status));
+  needs_resume_ = false;
+  base::Log(base::Level::kInfo, "store_resumed", {{"dir", options_.dir}});
+  return Ok();
+}
+
+Status RocksStore::Break(std::string reason) {
+  {
+    std::lock_guard lock(reason_mutex_);
+    broken_reason_ = std::move(reason);
+    base::Log(base::Level::kError, "store_broken", {{"dir", options_.dir}, {"reason", broken_reason_}});
+  }
+  broken_.store(true, std::memory_order_release);
+  return Broken();
+}
+
+Status RocksStore::Broken() const {
+  std::lock_guard lock(reason_mutex_);
+  return Status(Code::kUnavailable,
+                "the store in " + options_.dir + " is read-only until a restart: " + broken_reason_);
+}
+
+Status RocksStore::CheckSpace() const {
+  const int64_t now = options_.clock->MonotonicUs();
+  if (now - space_checked_us_.load(std::memory_order_relaxed) >= kSpaceCheckUs) {
+    space_checked_us_.store(now, std::memory_order_relaxed);
+    uint64_t free = 0;
+    // A file system that cannot say how much is free is not full.
+    const bool known = parts_.guard->GetFreeSpace(options_.dir, rocksdb::IOOptions(), &free, nullptr).ok();
+    space_left_.store(!known || free >= options_.min_free_bytes, std::memory_order_relaxed);
+  }
+  if (space_left_.load(std::memory_order_relaxed)) return Ok();
+  return Status(Code::kNoSpace, "less than " + std::to_string(options_.min_free_bytes >> 20) + " MiB are free where " +
+                                    options_.dir + " lies; free some, a restart is not needed");
+}
+
+Status RocksStore::health() const {
+  if (broken_.load(std::memory_order_acquire)) return Broken();
+  if (parts_.guard->sync_failed()) {
+    return Status(Code::kUnavailable, "the store in " + options_.dir + " is read-only until a restart: a sync failed");
+  }
+  return CheckSpace();
+}
+
+base::Result<std::optional<std::string>> RocksStore::Get(Family family, std::string_view key, Tier tier) const {
+  rocksdb::ReadOptions read;
+  if (tier == Tier::kMemory) read.read_tier = rocksdb::kBlockCacheTier;
+  std::string value;
+  rocksdb::Status status =
+      parts_.db->Get(read, parts_.handles[static_cast<size_t>(family)], rocksdb::Slice(key.data(), key.size()), &value);
+  if (status.ok()) return std::optional<std::string>(std::move(value));
+  if (status.IsNotFound()) return std::optional<std::string>();
+  return FromRocks(status, "read");
+}
+
+std::unique_ptr<Iterator> RocksStore::Iterate(Family family, std::string_view lower, std::string_view upper,
+                                              Tier tier) const {
+  return std::make_unique<RocksIterator>(*parts_.db, parts_.handles[static_cast<size_t>(family)], lower, upper, tier);
+}
+
+}  // namespace tocsin::storage

@@ -1,0 +1,75 @@
+// RocksStore: the Store over RocksDB. Made by OpenStore (store.cc), which has checked what it opens.
+//
+// 1. One writer thread; any number of readers.
+// 2. broken_ is set once and never cleared: from then on nothing is written or confirmed.
+// 3. A batch is confirmed only if RocksDB said ok, no sync has failed and the log it went into is whole.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+
+#include "storage/dir_lock.h"
+#include "storage/store.h"
+#include "storage/wal_guard.h"
+
+namespace tocsin::storage {
+
+// Everything RocksDB stands on, in the order of its destruction.
+struct RocksParts {
+  std::unique_ptr<DirLock> lock;
+  std::shared_ptr<WalGuard> guard;
+  std::unique_ptr<rocksdb::Env> env;
+  std::unique_ptr<rocksdb::DB> db;
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles{};
+
+  RocksParts() = default;
+  RocksParts(RocksParts&&) = default;
+  RocksParts& operator=(RocksParts&&) = delete;
+  ~RocksParts();
+};
+
+class RocksStore final : public Store {
+ public:
+  RocksStore(const StoreOptions& options, RocksParts parts, uint64_t commit_number, std::string epoch);
+
+  base::Status Write(Batch& batch, Sync sync) override;
+  base::Status SyncNow() override;
+  base::Result<std::optional<std::string>> Get(Family family, std::string_view key, Tier tier) const override;
+  std::unique_ptr<Iterator> Iterate(Family family, std::string_view lower, std::string_view upper,
+                                    Tier tier) const override;
+  uint64_t commit_number() const override { return commit_number_.load(std::memory_order_acquire); }
+  const std::string& epoch() const override { return epoch_; }
+  base::Status health() const override;
+
+ private:
+  base::Status CheckSpace() const;
+  // After ENOSPC: makes RocksDB take writes again, in a new log.
+  base::Status Resume();
+  base::Status Judge(const rocksdb::Status& status);
+  base::Status Break(std::string reason);
+  base::Status Broken() const;
+
+  const StoreOptions options_;
+  RocksParts parts_;
+  const std::string epoch_;
+  std::atomic<uint64_t> commit_number_;
+
+  std::atomic<bool> broken_{false};
+  mutable std::mutex reason_mutex_;
+  std::string broken_reason_;
+
+  bool needs_resume_ = false;  // writer only
+  mutable std::atomic<int64_t> space_checked_us_;
+  mutable std::atomic<bool> space_left_{true};
+};
+
+// The failure as this project spells it: kNoSpace, kCorruption, kWouldBlock, kUnavailable.
+base::Status FromRocks(const rocksdb::Status& status, std::string_view doing);
+
+}  // namespace tocsin::storage
