@@ -328,6 +328,7 @@ TEST(Token, RemembersAFewAndForgetsThemWithTheirKeys) {
     }
   }
   verifier.SetKeys(Shared(SecretKeys(std::string(32, 'x'))));
+  EXPECT_EQ(verifier.remembered(), 0u);
   EXPECT_EQ(verifier.Verify(tokens[4]).status().code(), Code::kUnauthenticated);
 }
 
