@@ -60,7 +60,10 @@ class LiveLog {
   void Stored(std::string_view device, model::EntryId cursor);
   std::optional<model::EntryId> SentCursor(std::string_view device) const;
 
-  bool unused() const { return followers_.empty() && sent_.empty(); }
+  // While an opening reads the store: updates must not be missed.
+  void Pin() { ++pins_; }
+  void Unpin() { --pins_; }
+  bool unused() const { return followers_.empty() && sent_.empty() && pins_ == 0; }
 
  private:
   struct Receipt {
@@ -75,6 +78,7 @@ class LiveLog {
   Counts counts_;
   std::deque<LogLine> tail_;
   size_t tail_bytes_ = 0;
+  int pins_ = 0;
   std::vector<LogFollower*> followers_;
   std::vector<Receipt> sent_;
 };

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/metrics.h"
 #include "model/bytes.h"
 #include "model/limits.h"
@@ -306,7 +305,7 @@ Status UserLogs::Trim(Log& log, Batch& batch) {
   return entries->status();
 }
 
-void UserLogs::BeforeCommit(Batch& batch) {
+Status UserLogs::BeforeCommit(Batch& batch) {
   if (!unsaved_.empty() && !batch.empty()) {
     std::vector<Receipt> again = std::move(unsaved_);
     unsaved_.clear();
@@ -315,11 +314,10 @@ void UserLogs::BeforeCommit(Batch& batch) {
     }
   }
   for (Log* log : touched_) {
-    if (Status status = Trim(*log, batch); !status.ok()) {
-      base::Log(base::Level::kError, "log_trim_failed", {{"error", status.ToString()}});
-    }
+    RETURN_IF_ERROR(Trim(*log, batch));
     batch.Put(Family::kHeads, HeadKey(log->user), EncodeHead(log->head));
   }
+  return base::Ok();
 }
 
 void UserLogs::AfterCommit(const Status& status) {

@@ -80,8 +80,9 @@ class UserLogs final : public storage::Participant {
   // Stores a device's cursor: clamped to the head, and it only grows.
   base::Status Ack(std::string_view user, std::string_view device, model::EntryId cursor, storage::Batch& batch);
 
-  void BeforeCommit(storage::Batch& batch) override;
+  base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
+  bool lazy() const override { return true; }  // heads follow the changes that moved them
 
  private:
   struct Log;  // one user's, while it is in memory

@@ -185,13 +185,15 @@ bool Committer::Do(Work work, Changes& changes) {
 void Committer::Turn(Changes& changes) {
   batch_.Clear();
   bool lazy = Stage(changes);
+  Status status;
   for (Participant* participant : participants_) {
     const size_t before = batch_.changes();
-    participant->BeforeCommit(batch_);
+    status = participant->BeforeCommit(batch_);
+    if (!status.ok()) break;
     if (batch_.changes() > before && !participant->lazy()) lazy = false;
   }
   const size_t bytes = batch_.bytes();
-  Status status = Commit(lazy ? Sync::kLater : Sync::kNow);
+  if (status.ok()) status = Commit(lazy ? Sync::kLater : Sync::kNow);
   if (!status.ok()) retry_at_us_ = clock_.MonotonicUs() + kRetryUs;
   for (Participant* participant : participants_) participant->AfterCommit(status);
   {

@@ -48,8 +48,9 @@ class Change {
 class Participant {
  public:
   virtual ~Participant() = default;
-  // May stage. Leave what does not fit the turn for the next one and ask for it with Committer::Wake().
-  virtual void BeforeCommit(Batch&) {}
+  // May stage. Leave what does not fit the turn for the next one and ask for it with Committer::Wake(). A failure fails
+  // the turn: nothing of it is written.
+  virtual base::Status BeforeCommit(Batch&) { return base::Ok(); }
   // The turn is durable (ok) or nothing of it is stored. Called for every turn, also for one that staged nothing.
   virtual void AfterCommit(const base::Status& status) = 0;
   // True: what BeforeCommit stages confirms nothing, so a turn of lazy changes stays lazy with it.
