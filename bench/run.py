@@ -57,7 +57,7 @@ def arguments() -> argparse.Namespace:
 def check_prerequisites(chosen: argparse.Namespace, peers: list[Peer]) -> None:
     wrong = [lack for peer in peers if (lack := peer.missing())]
     if not chosen.load.exists():
-        wrong.append(f"{chosen.load} is not built: cmake --preset bench && cmake --build --preset bench (or ./dev bench)")
+        wrong.append(f"{chosen.load} is not built: ./dev bench, or: cmake --preset bench && ninja -C build/bench tocsin-bench")
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         wrong.append("two cores are needed: one for the server, one for the load")
@@ -115,7 +115,7 @@ class Bench:
                     "api-key": API_KEY,
                 },
             )
-            if report["valid"] and (objection := peer.objection()):
+            if report["valid"] and (objection := peer.objection(report)):
                 report = {**report, "valid": False, "invalid": objection}
             return report
         except BenchError as failure:

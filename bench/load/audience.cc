@@ -4,6 +4,8 @@ namespace tocsin::bench {
 
 namespace {
 constexpr size_t kConnectingAtOnce = 64;
+constexpr int64_t kNothingMoreNs = 4'000'000'000;  // below the 10 s after which a peer ends idle connections
+constexpr int64_t kTickNs = 100'000'000;
 constexpr int64_t kOnlineTimeoutNs = 120'000'000'000;
 }  // namespace
 
@@ -59,6 +61,15 @@ bool Audience::TurnUntil(const std::function<bool()>& done, int64_t deadline_ns)
 
 void Audience::TurnFor(double seconds) {
   TurnUntil([] { return false; }, NowNs() + static_cast<int64_t>(seconds * 1e9));
+}
+
+void Audience::Drain(const std::function<bool()>& drained) {
+  last_arrival_ns_ = std::max(last_arrival_ns_, NowNs() - kTickNs);
+  while (!TurnUntil(drained, NowNs() + kTickNs)) {
+    if (NowNs() - last_arrival_ns_ > kNothingMoreNs) {
+      return;
+    }
+  }
 }
 
 }  // namespace tocsin::bench

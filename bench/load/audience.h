@@ -31,6 +31,8 @@ class Audience : public Listener {
   // Turns until `done` says so (true) or until `deadline_ns` (false).
   bool TurnUntil(const std::function<bool()>& done, int64_t deadline_ns);
   void TurnFor(double seconds);
+  // Turns until `drained` says so, or nothing has arrived for 4 s: what is missing then, the ledger will tell.
+  void Drain(const std::function<bool()>& drained);
 
   Ledger& ledger() { return ledger_; }
   // Time from `sent` to the device, of each notification since the last Clear.

@@ -16,7 +16,6 @@ namespace tocsin::bench {
 namespace {
 
 constexpr int kPublisherConnections = 64;
-constexpr int64_t kDrainTimeoutNs = 60'000'000'000;
 constexpr double kSettleSeconds = 0.3;
 
 class SteadyRate {
@@ -67,7 +66,7 @@ class SteadyRate {
       return waiting_.empty() && idle_.size() == publishers_.size() && audience_.ledger().complete() &&
              audience_.acks().idle();
     };
-    audience_.TurnUntil(drained, NowNs() + kDrainTimeoutNs);
+    audience_.Drain(drained);
     audience_.TurnFor(kSettleSeconds);
   }
 
@@ -75,8 +74,8 @@ class SteadyRate {
     const auto user = static_cast<uint32_t>(random_() % static_cast<uint32_t>(options_.users));
     audience_.ledger().Publish(user, sent_ns, &body_);
     waiting_.push_back({user, sent_ns, body_});
-    most_waiting_ = std::max(most_waiting_, waiting_.size());
     SendWaiting();
+    most_waiting_ = std::max(most_waiting_, waiting_.size());
   }
 
   void SendWaiting() {

@@ -13,8 +13,10 @@ void Report::Number(std::string_view name, double value) {
 void Report::Text(std::string_view name, std::string_view value) {
   fields_ += ",\"" + std::string(name) + "\":\"";
   for (const char c : value) {
-    const bool plain = c != '"' && c != '\\' && static_cast<unsigned char>(c) >= ' ';
-    fields_ += plain ? c : '\'';
+    if (c == '"' || c == '\\') {
+      fields_ += '\\';
+    }
+    fields_ += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
   }
   fields_ += '"';
 }

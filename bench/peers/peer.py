@@ -77,7 +77,7 @@ class Peer:
         raise NotImplementedError
 
     # After the load: what only the peer can tell about a run; a reason makes it invalid.
-    def objection(self) -> str:
+    def objection(self, report: dict) -> str:
         return ""
 
     def start(self, core: int) -> None:

@@ -86,7 +86,7 @@ class Stack(Peer):
         raise BenchError(f"redis-server did not start:\n{self.log(0)}")
 
     # Every entry that was read has to have been acknowledged.
-    def objection(self) -> str:
+    def objection(self, report: dict) -> str:
         answer = output("redis-cli", "-p", str(self.redis_port), "XPENDING", "notifications_stream", "notifier_group")
         pending = answer.splitlines()[0] if answer else "?"
         return "" if pending == "0" else f"{pending} entries are pending in notifier_group"

@@ -26,3 +26,8 @@ class Tocsin(Peer):
             "--listen", f"127.0.0.1:{self.port}", "--redis-listen", "", "--cores", "1",
             env={"TOCSIN_JWT_HS256_SECRET": JWT_SECRET, "TOCSIN_API_KEYS": f"bench:{API_KEY}"},
         )  # fmt: skip
+
+    # What is compared is fsynced work: an answer that names another level is another work.
+    def objection(self, report: dict) -> str:
+        answer = report.get("first_answer", '"durability":"sync"')
+        return "" if '"durability":"sync"' in answer else f"not the durability that was asked for: {answer}"
