@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -133,15 +134,18 @@ class Bench:
         command = [str(self.chosen.load), word]
         for name, value in options.items():
             command += [f"--{name}", str(value)]
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=LOAD_TIMEOUT_S,
-            check=False,
-            preexec_fn=lambda: os.sched_setaffinity(0, {self.chosen.load_core}),
-        )
+        try:
+            done = subprocess.run(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=LOAD_TIMEOUT_S,
+                check=False,
+                preexec_fn=lambda: os.sched_setaffinity(0, {self.chosen.load_core}),
+            )
+        except subprocess.TimeoutExpired:
+            return {"valid": False, "invalid": f"the load did not end within {LOAD_TIMEOUT_S} s"}
         if done.returncode != 0:
             return {"valid": False, "invalid": done.stderr.strip() or f"the load ended with {done.returncode}"}
         return json.loads(done.stdout)
@@ -248,6 +252,7 @@ def cpu_model() -> str:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by an exception, so that no peer is left behind
     try:
         return Bench(arguments()).run()
     except BenchError as failure:
