@@ -1,0 +1,174 @@
+// StreamEngine: keys, what is in memory of them, and the turn.
+#include "streams/engine.h"
+
+#include "streams/errors.h"
+
+namespace tocsin::streams {
+namespace {
+
+constexpr uint8_t kEngineFormat = 1;
+
+}  // namespace
+
+StreamEngine::StreamEngine(storage::Store& store, const base::Clock& clock, EngineOptions options)
+    : store_(store), clock_(clock), options_(options) {}
+
+StreamEngine::~StreamEngine() = default;
+
+base::Status StreamEngine::LoadRow() {
+  if (row_loaded_) return base::Ok();
+  auto value = store_.Get(storage::Family::kGroups, kEngineKey);
+  if (!value.ok()) return value.status();
+  next_number_ = 1;
+  keys_ = 0;
+  if (*value) {
+    model::ByteReader reader(**value);
+    uint8_t format = 0;
+    if (!reader.Byte(format) || format != kEngineFormat || !reader.Varint(next_number_) || !reader.Varint(keys_)) {
+      return {base::Code::kCorruption, "the stored row of the stream engine is damaged"};
+    }
+  }
+  row_loaded_ = true;
+  return base::Ok();
+}
+
+StreamEngine::Slot& StreamEngine::SlotOf(std::string_view key) {
+  if (const auto found = slots_.find(key); found != slots_.end()) {
+    uses_.splice(uses_.begin(), uses_, found->second.use);
+    return found->second;
+  }
+  const auto made = slots_.try_emplace(std::string(key)).first;
+  uses_.push_front(&made->first);
+  made->second.use = uses_.begin();
+  return made->second;
+}
+
+base::Result<Stream*> StreamEngine::Find(std::string_view key) {
+  if (const auto found = slots_.find(key); found != slots_.end()) {
+    uses_.splice(uses_.begin(), uses_, found->second.use);
+    return found->second.stream.get();
+  }
+  auto value = store_.Get(storage::Family::kGroups, StreamKey(key));
+  if (!value.ok()) return value.status();
+  if (!*value) return nullptr;
+  StreamRecord record;
+  if (!Decode(**value, record)) {
+    return base::Status(base::Code::kCorruption, "the stored record of stream `" + std::string(key) + "` is damaged");
+  }
+  Slot& slot = SlotOf(key);
+  slot.stream = std::make_unique<Stream>(store_, std::string(key), record);
+  memory_ += slot.stream->memory();
+  return slot.stream.get();
+}
+
+base::Result<Stream*> StreamEngine::FindOrMake(std::string_view key) {
+  auto found = Find(key);
+  if (!found.ok() || *found != nullptr) return found;
+  RETURN_IF_ERROR(LoadRow());
+  Slot& slot = SlotOf(key);
+  slot.stream = std::make_unique<Stream>(store_, std::string(key), next_number_++);
+  ++keys_;
+  row_staged_ = true;
+  Touch(key);
+  return slot.stream.get();
+}
+
+base::Result<StreamEngine::StreamAndGroup> StreamEngine::FindGroup(std::string_view key, std::string_view group) {
+  StreamAndGroup found;
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  found.stream = *stream;
+  if (found.stream == nullptr) return found;
+  auto in_stream = found.stream->FindGroup(group);
+  if (!in_stream.ok()) return in_stream.status();
+  found.group = *in_stream;
+  return found;
+}
+
+void StreamEngine::Touch(std::string_view key, Confirms confirms) {
+  confirms_ = confirms_ || confirms == Confirms::kYes;
+  Slot& slot = SlotOf(key);
+  if (slot.touched) return;
+  slot.touched = true;
+  touched_.emplace_back(key);
+  // Counted again when the turn is over.
+  if (slot.stream) memory_ -= std::min(memory_, slot.stream->memory());
+}
+
+base::Result<bool> StreamEngine::Exists(std::string_view key) {
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  return *found != nullptr;
+}
+
+base::Result<bool> StreamEngine::DeleteKey(std::string_view key) {
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return false;
+  RETURN_IF_ERROR(LoadRow());
+  Touch(key);
+  doomed_.push_back(std::move(SlotOf(key).stream));
+  --keys_;
+  row_staged_ = true;
+  return true;
+}
+
+base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
+  for (const auto& stream : doomed_) stream->Wipe(batch);
+  for (const std::string& key : touched_) {
+    const Slot& slot = slots_.find(key)->second;
+    if (slot.stream) {
+      slot.stream->Flush(batch);
+    } else {
+      batch.Delete(storage::Family::kGroups, StreamKey(key));
+    }
+  }
+  if (!row_staged_) return base::Ok();
+  std::string value(1, static_cast<char>(kEngineFormat));
+  model::PutVarint(value, next_number_);
+  model::PutVarint(value, keys_);
+  batch.Put(storage::Family::kGroups, kEngineKey, value);
+  return base::Ok();
+  return base::Ok();
+}
+
+void StreamEngine::AfterCommit(const base::Status& status) {
+  doomed_.clear();
+  row_staged_ = confirms_ = false;
+  if (!status.ok()) {
+    slots_.clear();
+    uses_.clear();
+    touched_.clear();
+    memory_ = 0;
+    row_loaded_ = false;
+    return;
+  }
+  for (const std::string& key : touched_) {
+    const auto found = slots_.find(key);
+    Slot& slot = found->second;
+    slot.touched = false;
+    if (slot.stream) {
+      slot.stream->Settle();
+      memory_ += slot.stream->memory();
+    } else {
+      DropSlot(found);
+    }
+  }
+  touched_.clear();
+  Evict();
+}
+
+void StreamEngine::DropSlot(Slots::iterator slot) {
+  uses_.erase(slot->second.use);
+  slots_.erase(slot);
+}
+
+void StreamEngine::Evict() {
+  while (memory_ > options_.memory_bytes && slots_.size() > 1) {
+    const auto oldest = slots_.find(*uses_.back());
+    memory_ -= std::min(memory_, oldest->second.stream->memory());
+    DropSlot(oldest);
+  }
+}
+
+}  // namespace tocsin::streams

@@ -1,0 +1,140 @@
+// StreamEngine: the embedded streams. A map of keys to streams with the commands of Redis Streams (7.2) as methods.
+//
+// 1. Lives on the commit thread, like Redis on its one thread: commands run one after the other, each whole. Nothing
+//    here is thread-safe; what a read hands out (Entries) may travel to other threads.
+// 2. A command changes memory only. BeforeCommit puts what the turn changed into the turn's batch, once per chunk,
+// group
+//    and stream; the caller holds its answers until AfterCommit. Commands and other participants that use the engine in
+//    their own BeforeCommit come before the engine's: register the engine behind them.
+// 3. Reads see what earlier commands of the same turn did. After a failed turn the engine forgets everything it holds
+//    and reads the store again.
+// 4. Nothing is loaded at the start. Streams come into memory when a command names them and leave it, the least
+// recently
+//    used first, above EngineOptions::memory_bytes.
+//
+// Failures that a client caused carry Redis' own error text, code word first ("ERR ...", "NOGROUP ..."), in the
+// message; nothing was changed then. Failures of the store (kCorruption, kUnavailable, ...) carry a text for the
+// operator.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "storage/committer.h"
+#include "streams/commands.h"
+#include "streams/stream.h"
+
+namespace tocsin::streams {
+
+struct EngineOptions {
+  NodeLimits nodes;
+  size_t memory_bytes = 64u << 20;  // of streams held in memory that nobody changes now
+};
+
+class StreamEngine final : public storage::Participant {
+ public:
+  // Nothing is owned; store and clock outlive the engine.
+  StreamEngine(storage::Store& store, const base::Clock& clock, EngineOptions options = {});
+  ~StreamEngine() override;
+
+  // Entries.
+
+  // XADD. nullopt: no such key, and MakeStream::kNo.
+  base::Result<std::optional<EntryId>> Append(std::string_view key, FieldSpan fields,
+                                              const AppendOptions& options = {});
+  base::Result<uint64_t> Length(std::string_view key);                                                       // XLEN
+  base::Result<Entries> Range(std::string_view key, EntryId start, EntryId end, RangeOptions options = {});  // XRANGE
+  base::Result<Entries> RevRange(std::string_view key, EntryId end, EntryId start,
+                                 RangeOptions options = {});  // XREVRANGE
+  // Entries with ids above `after`: one stream of an XREAD.
+  base::Result<Entries> Read(std::string_view key, EntryId after, RangeOptions options = {});
+  // Answers how many entries went.
+  base::Result<uint64_t> TrimStream(std::string_view key, const Trim& trim);          // XTRIM
+  base::Result<uint64_t> Delete(std::string_view key, std::span<const EntryId> ids);  // XDEL
+  // 0-0 when there is no such key: what `$` means to XREAD.
+  base::Result<EntryId> LastId(std::string_view key);
+
+  // Groups.
+
+  base::Status GroupCreate(std::string_view key, std::string_view group, const GroupCreateOptions& options);
+  base::Status GroupSetId(std::string_view key, std::string_view group, const GroupCreateOptions& options);
+  base::Result<bool> GroupDestroy(std::string_view key, std::string_view group);  // false: no such group
+  base::Result<bool> CreateConsumer(std::string_view key, std::string_view group, std::string_view consumer);
+  // Answers how many entries were pending for it.
+  base::Result<uint64_t> DeleteConsumer(std::string_view key, std::string_view group, std::string_view consumer);
+
+  // XREADGROUP of one stream. The consumer is made when it is new. Entries of the history that the stream has no more
+  // come as EntryView::Gone.
+  base::Result<Entries> ReadGroup(std::string_view key, std::string_view group, std::string_view consumer,
+                                  const ReadGroupOptions& options = {});
+  // Answers how many were pending; 0 when there is no such key or group.
+  base::Result<uint64_t> Ack(std::string_view key, std::string_view group, std::span<const EntryId> ids);
+  base::Result<PendingSummary> PendingOf(std::string_view key, std::string_view group);
+
+  base::Result<StreamReport> ReportStream(std::string_view key);
+  base::Result<std::vector<GroupReport>> ReportGroups(std::string_view key);
+  base::Result<std::vector<ConsumerReport>> ReportConsumers(std::string_view key, std::string_view group);
+
+  // Keys.
+
+  base::Result<bool> Exists(std::string_view key);
+  base::Result<bool> DeleteKey(std::string_view key);
+
+  base::Status BeforeCommit(storage::Batch& batch) override;
+  void AfterCommit(const base::Status& status) override;
+
+ private:
+  struct Slot {
+    std::unique_ptr<Stream> stream;  // null: deleted in this turn
+    bool touched = false;
+    std::list<const std::string*>::iterator use;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using Slots = std::unordered_map<std::string, Slot, Hash, std::equal_to<>>;
+
+  // nullptr: no such key.
+  base::Result<Stream*> Find(std::string_view key);
+  base::Result<Stream*> FindOrMake(std::string_view key);
+  // The group, or the failure that `missing` makes of a missing key or group.
+  struct StreamAndGroup {
+    Stream* stream = nullptr;
+    Group* group = nullptr;
+  };
+  base::Result<StreamAndGroup> FindGroup(std::string_view key, std::string_view group);
+  Slot& SlotOf(std::string_view key);
+  enum class Confirms : uint8_t { kYes, kNo };
+  void Touch(std::string_view key, Confirms confirms = Confirms::kYes);
+  base::Status LoadRow();
+  void DropSlot(Slots::iterator slot);
+  void Evict();
+  base::Result<uint64_t> TrimFound(Stream& stream, const Trim& trim);
+
+  storage::Store& store_;
+  const base::Clock& clock_;
+  const EngineOptions options_;
+
+  Slots slots_;
+  std::list<const std::string*> uses_;  // most recent first
+  size_t memory_ = 0;
+  std::vector<std::string> touched_;
+  bool confirms_ = false;
+  std::vector<std::unique_ptr<Stream>> doomed_;
+
+  bool row_loaded_ = false;
+  bool row_staged_ = false;
+  uint64_t next_number_ = 1;
+  uint64_t keys_ = 0;
+};
+
+}  // namespace tocsin::streams

@@ -1,0 +1,133 @@
+// Commands on entries: XADD, XLEN, XRANGE, XREVRANGE, XREAD, XTRIM, XDEL.
+#include <algorithm>
+
+#include "streams/engine.h"
+#include "streams/errors.h"
+
+namespace tocsin::streams {
+namespace {
+
+constexpr uint64_t kMaxEntryBytes = 1u << 30;  // what Redis refuses, too
+constexpr uint64_t kMaxTrimLimit = 1'000'000;
+
+constexpr std::string_view kNotAboveTop =
+    "ERR The ID specified in XADD is equal or smaller than the target stream top item";
+
+// The id of the new entry; nothing when there is none above `last`.
+std::optional<EntryId> NextId(const AddId& asked, EntryId last, uint64_t now_ms) {
+  switch (asked.kind) {
+    case AddId::Kind::kAuto:
+      return now_ms > last.ms ? EntryId{now_ms, 0} : last.Next();
+    case AddId::Kind::kAutoSeq:
+      if (asked.id.ms != last.ms) return EntryId{asked.id.ms, 0};
+      if (last.seq == UINT64_MAX) return std::nullopt;
+      return EntryId{last.ms, last.seq + 1};
+    case AddId::Kind::kWhole:
+      return asked.id;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+base::Result<std::optional<EntryId>> StreamEngine::Append(std::string_view key, FieldSpan fields,
+                                                          const AppendOptions& options) {
+  const AddId& asked = options.id;
+  const auto now_ms = static_cast<uint64_t>(std::max<int64_t>(clock_.NowMs(), 0));
+  if (asked.kind == AddId::Kind::kWhole && asked.id.IsZero()) {
+    return Refused("ERR The ID specified in XADD must be greater than 0-0");
+  }
+  if (options.max_future_ms && asked.kind != AddId::Kind::kAuto && asked.id.ms > now_ms &&
+      asked.id.ms - now_ms > *options.max_future_ms) {
+    return Refused("ERR The ID specified in XADD is too far ahead of the clock for an ingest stream");
+  }
+  uint64_t bytes = 0;
+  for (const auto& [name, value] : fields) bytes += name.size() + value.size();
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr && options.make_stream == MakeStream::kNo) return std::optional<EntryId>();
+  const EntryId last = *found == nullptr ? EntryId() : (*found)->record().last_id;
+  if (last == EntryId::Max()) {
+    return Refused("ERR The stream has exhausted the last possible ID, unable to add more items");
+  }
+  const auto id = NextId(asked, last, now_ms);
+  if (!id || *id <= last) return Refused(kNotAboveTop);
+  if (bytes > kMaxEntryBytes) return Refused("ERR Elements are too large to be stored");
+  if (*found == nullptr) found = FindOrMake(key);
+  if (!found.ok()) return found.status();
+  Stream& stream = **found;
+  Touch(key);
+  RETURN_IF_ERROR(stream.Append(*id, fields, options_.nodes));
+  auto trimmed = TrimFound(stream, options.trim);
+  if (!trimmed.ok()) return trimmed.status();
+  return id;
+}
+
+base::Result<uint64_t> StreamEngine::Length(std::string_view key) {
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  return *stream == nullptr ? uint64_t{0} : (*stream)->length();
+}
+
+base::Result<EntryId> StreamEngine::LastId(std::string_view key) {
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  return *stream == nullptr ? EntryId() : (*stream)->record().last_id;
+}
+
+base::Result<Entries> StreamEngine::Range(std::string_view key, EntryId start, EntryId end, RangeOptions options) {
+  Entries entries;
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  if (*stream == nullptr) return entries;
+  RETURN_IF_ERROR(
+      (*stream)->Scan(start, end, Direction::kForward, {.count = options.count, .bytes = options.max_bytes}, entries));
+  return entries;
+}
+
+base::Result<Entries> StreamEngine::RevRange(std::string_view key, EntryId end, EntryId start, RangeOptions options) {
+  Entries entries;
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  if (*stream == nullptr) return entries;
+  RETURN_IF_ERROR(
+      (*stream)->Scan(start, end, Direction::kBackward, {.count = options.count, .bytes = options.max_bytes}, entries));
+  return entries;
+}
+
+base::Result<Entries> StreamEngine::Read(std::string_view key, EntryId after, RangeOptions options) {
+  const auto start = after.Next();
+  if (!start) return Entries();
+  return Range(key, *start, EntryId::Max(), options);
+}
+
+base::Result<uint64_t> StreamEngine::TrimFound(Stream& stream, const Trim& trim) {
+  if (trim.by == Trim::By::kNothing) return uint64_t{0};
+  uint64_t limit = 0;
+  auto to = Stream::TrimTo::kEntries;
+  if (trim.exactness == Trim::Exactness::kApproximate) {
+    to = Stream::TrimTo::kWholeNodes;
+    const uint64_t nodes = options_.nodes.max_entries == 0 ? 100 : options_.nodes.max_entries;
+    limit = trim.limit ? *trim.limit : std::min(100 * nodes, kMaxTrimLimit);
+  }
+  return trim.by == Trim::By::kMaxLength ? stream.TrimToLength(trim.max_length, to, limit)
+                                         : stream.TrimBelow(trim.min_id, to, limit);
+}
+
+base::Result<uint64_t> StreamEngine::TrimStream(std::string_view key, const Trim& trim) {
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  if (*stream == nullptr) return uint64_t{0};
+  Touch(key);
+  return TrimFound(**stream, trim);
+}
+
+base::Result<uint64_t> StreamEngine::Delete(std::string_view key, std::span<const EntryId> ids) {
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  if (*stream == nullptr) return uint64_t{0};
+  Touch(key);
+  return (*stream)->Delete(ids);
+}
+
+}  // namespace tocsin::streams

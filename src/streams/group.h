@@ -1,0 +1,104 @@
+// Group: a consumer group of one stream, with its consumers and its pending entries. Loaded from the store when first
+// asked for, written back by Flush once per turn.
+//
+// 1. Every pending entry is in the group's list and in the list of exactly one consumer. Counters are sizes of lists:
+//    they cannot drift or underflow.
+// 2. What changed is written once per turn, in rows: the group, a consumer, a block of pending entries.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "storage/store.h"
+#include "streams/id_blocks.h"
+#include "streams/keys.h"
+
+namespace tocsin::streams {
+
+struct Pending {
+  EntryId id;
+  int64_t delivered_ms = 0;  // wall clock
+  uint32_t deliveries = 0;
+  uint32_t consumer = 0;
+};
+
+struct Consumer {
+  struct Own {
+    EntryId id;
+  };
+
+  uint32_t number = 0;
+  std::string name;
+  int64_t seen_ms = 0;     // last attempt
+  int64_t active_ms = -1;  // last success; -1: never
+  IdBlocks<Own> pending;
+  bool staged = false;
+  int64_t stored_ms = 0;  // seen_ms as the store has it
+};
+
+class Group {
+ public:
+  static constexpr int64_t kUnknown = -1;
+
+  Group(uint64_t stream, uint32_t number, std::string name)
+      : stream_(stream), number_(number), name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
+  uint32_t number() const { return number_; }
+
+  EntryId last_id() const { return last_id_; }
+  int64_t entries_read() const { return entries_read_; }  // kUnknown, or how many entries were delivered ever
+  void SetPosition(EntryId last_id, int64_t entries_read);
+
+  // Consumers, in the order of their names.
+  const std::map<std::string, std::unique_ptr<Consumer>, std::less<>>& consumers() const { return consumers_; }
+  Consumer* FindConsumer(std::string_view name);
+  Consumer& ConsumerOf(const Pending& pending) const { return *by_number_.at(pending.consumer); }
+  Consumer& AddConsumer(std::string_view name, int64_t now_ms);
+  // Its pending entries go with it; answers how many.
+  size_t RemoveConsumer(Consumer& consumer);
+  // Times only: written at most once a second (they confirm nothing).
+  void Seen(Consumer& consumer, int64_t now_ms);
+  void Active(Consumer& consumer, int64_t now_ms);
+
+  const IdBlocks<Pending, Tracked::kYes>& pending() const { return pending_; }
+  const Pending* FindPending(EntryId id) { return pending_.Find(id); }
+  // Makes the entry pending for the consumer, or moves it there.
+  void Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint32_t deliveries);
+  bool Unassign(EntryId id);
+
+  bool staged() const { return staged_; }
+  // Puts what changed into the batch.
+  void Flush(storage::Batch& batch);
+  size_t memory() const;
+
+  // Reads one row of this group back. False: damaged.
+  bool LoadGroupRow(std::string_view value);
+  bool LoadConsumerRow(uint32_t number, std::string_view value);
+  bool LoadPendingRow(EntryId name, std::string_view value);
+
+ private:
+  void Stage(Consumer& consumer);
+
+  uint64_t stream_;
+  uint32_t number_;
+  std::string name_;
+  EntryId last_id_;
+  int64_t entries_read_ = kUnknown;
+  uint32_t next_consumer_ = 0;
+  std::map<std::string, std::unique_ptr<Consumer>, std::less<>> consumers_;
+  std::unordered_map<uint32_t, Consumer*> by_number_;
+  std::vector<Consumer*> staged_consumers_;
+  std::vector<uint32_t> removed_;
+  IdBlocks<Pending, Tracked::kYes> pending_;
+  bool staged_ = true;  // some row of it
+  bool row_staged_ = true;
+};
+
+}  // namespace tocsin::streams
