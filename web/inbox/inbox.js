@@ -30,9 +30,9 @@ function stateAfter(op, state) {
 // Where in the log a record stands; an early copy has no id yet, and its time comes close.
 const position = (record) => record.id ?? String(record.ts);
 
-/** Newest first. */
-function byTime(a, b) {
-  return b.ts - a.ts || compareIds(b.nid, a.nid);
+/** Newest first: the order of the log, which is the order of list pages too. */
+function byAge(a, b) {
+  return compareIds(position(b), position(a)) || compareIds(b.nid, a.nid);
 }
 
 export class Inbox extends EventTarget {
@@ -58,7 +58,7 @@ export class Inbox extends EventTarget {
     return [...this.#records.values()]
       .filter((record) => FILTERS[filter](record) || kept.has(record.nid))
       .filter((record) => !(record.exp <= now) && this.reaches(filter, record))
-      .sort(byTime);
+      .sort(byAge);
   }
 
   /** How far `filter` is loaded: {loaded, before, complete}. */
@@ -79,7 +79,7 @@ export class Inbox extends EventTarget {
   /** Whether `record` is within the loaded part of `filter`. */
   reaches(filter, record) {
     const { loaded, oldest, complete } = this.window(filter);
-    return loaded && (complete || !oldest || byTime(record, oldest) <= 0);
+    return loaded && (complete || !oldest || byAge(record, oldest) <= 0);
   }
 
   /** The furthest log id known: what "everything so far" means. `cursor` is where the client stands. */

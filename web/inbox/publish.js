@@ -4,6 +4,7 @@ import { el, copy, $ } from './dom.js';
 import { shellQuote } from './format.js';
 
 const MOMENTS_KEPT = 256;
+const FIELD = /\b(user_id|title|message|priority|url|data)\b/;
 
 export class PublishForm {
   #form = $('publish-form');
@@ -113,13 +114,13 @@ export class PublishForm {
     this.#awaited = null;
   }
 
-  // RFC 9457: {title, status, detail}, with the field at fault as a name, a path or a JSON pointer.
+  // RFC 9457: {title, status, detail}. The field at fault has a member of its own, or the detail names it first.
   #showProblem(response, problem) {
     const detail = problem.detail ?? problem.title ?? response.statusText;
-    const where = problem.field ?? problem.errors?.[0]?.field ?? problem.errors?.[0]?.pointer ?? '';
-    const name = response.status === 401 || response.status === 403 ? 'key' : String(where).split(/[^a-z_]+/).find(Boolean);
-    if (name && this.#form.querySelector(`[data-field="${CSS.escape(name)}"]`)) return this.#showError(name, detail);
-    this.#showFailure(`${response.status} ${problem.title ?? response.statusText}`, where ? `${where}: ${detail}` : detail);
+    const where = String(problem.field ?? problem.pointer ?? '');
+    const name = response.status === 401 || response.status === 403 ? 'key' : (where || detail).match(FIELD)?.[0];
+    if (name && response.status < 500) return this.#showError(name, detail);
+    this.#showFailure(`${response.status} ${problem.title ?? response.statusText}`, detail);
   }
 
   #showFailure(title, detail) {

@@ -244,7 +244,7 @@ export class TocsinClient extends EventTarget {
       this.#epoch = frame.epoch;
       this.#cur = frame.cur;
       this.#welcomedAt = now();
-      if (frame.ping) this.#silenceMs = frame.ping * 1.6;
+      if (frame.ping) this.#silenceMs = frame.ping * 1600;   // seconds; a late ping is not a dead server
       this.#watch(this.#silenceMs);
       for (const { frame: request } of this.#requests.values()) this.#send(request);   // before listeners ask for more
       this.#setState('online');
