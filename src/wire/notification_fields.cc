@@ -1,0 +1,212 @@
+#include "wire/notification_fields.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "model/limits.h"
+#include "wire/json.h"
+#include "wire/notification_rules.h"
+
+namespace tocsin::wire {
+namespace {
+
+using base::Code;
+using base::Status;
+using model::Notification;
+
+using FieldView = std::pair<std::string_view, std::string_view>;
+
+std::string UsersJson(const std::vector<std::string>& users) {
+  std::string out = "[";
+  for (const std::string& user : users) {
+    if (out.size() > 1) out.push_back(',');
+    AppendJsonString(out, user);
+  }
+  out.push_back(']');
+  return out;
+}
+
+std::string ActionsJson(const std::vector<model::Action>& actions) {
+  std::string out = "[";
+  for (const model::Action& action : actions) {
+    out += out.size() > 1 ? ",{\"id\":" : "{\"id\":";
+    AppendJsonString(out, action.id);
+    out += ",\"title\":";
+    AppendJsonString(out, action.title);
+    if (!action.url.empty()) {
+      out += ",\"url\":";
+      AppendJsonString(out, action.url);
+    }
+    out.push_back('}');
+  }
+  out.push_back(']');
+  return out;
+}
+
+// Field names come from anywhere: for a message they are cut, and what is not UTF-8 is not shown.
+std::string Shown(std::string_view name) {
+  if (!model::IsValidUtf8(name)) return "(not UTF-8)";
+  size_t size = std::min<size_t>(name.size(), 64);
+  while (size > 0 && size < name.size() && (static_cast<unsigned char>(name[size]) & 0xc0) == 0x80) --size;
+  return std::string(name.substr(0, size));
+}
+
+Status Refused(const FieldError& error) {
+  return Status(Code::kInvalidArgument, "`" + Shown(error.field) + "`: " + error.message);
+}
+
+// Collects an entry's fields; what belongs together (`data` and the unknown ones) is joined at the end.
+class EntryReader {
+ public:
+  MaybeError Set(std::string_view name, std::string_view value) {
+    if (value.empty() && IsKnown(name)) return std::nullopt;
+    if (name == "message") return SetMessage(value, out_);
+    if (name == "title") return SetTitle(value, out_);
+    if (name == "url") return SetLink(name, value, out_.url);
+    if (name == "icon") return SetLink(name, value, out_.icon);
+    if (name == "lang") return SetLang(value, out_);
+    if (name == "user_id" || name == "user_ids") return SetRecipients(name, value);
+    if (name == "priority") {
+      const std::optional<model::Priority> priority = model::ParsePriority(value);
+      out_.priority = priority.value_or(model::Priority::kNormal);
+      if (!priority) unknown_priority_ = UnknownPriority::kYes;
+      return std::nullopt;
+    }
+    if (name == "actions") {
+      const base::Result<JsonValue> list = ParseJson(value);
+      return list.ok() ? SetActions(*list, out_) : FieldError{"actions", std::string(list.status().message())};
+    }
+    if (name == "data") return SetData(value);
+    if (IsLaterField(name)) return FieldError{std::string(name), std::string(kNotSupportedYet)};
+    return SetUnknown(name, value);
+  }
+
+  MaybeError Finish() {
+    if (out_.users.empty()) return FieldError{"user_id", "required: `user_id`, or `user_ids` as a JSON array"};
+    if (MaybeError error = CheckWhole(out_)) return error;
+    return JoinUnknown();
+  }
+
+  Notification& notification() { return out_; }
+  UnknownPriority unknown_priority() const { return unknown_priority_; }
+
+ private:
+  static bool IsKnown(std::string_view name) {
+    return name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" ||
+           name == "user_id" || name == "user_ids" || name == "priority" || name == "actions" || name == "data" ||
+           IsLaterField(name);
+  }
+
+  MaybeError SetRecipients(std::string_view name, std::string_view value) {
+    if (!out_.users.empty()) return FieldError{std::string(name), "expected either `user_id` or `user_ids`, not both"};
+    if (name == "user_id") return SetUser(name, value, out_);
+    const base::Result<JsonValue> list = ParseJson(value);
+    return list.ok() ? SetUsers(name, *list, out_) : FieldError{"user_ids", std::string(list.status().message())};
+  }
+
+  MaybeError SetData(std::string_view value) {
+    const base::Result<JsonValue> data = ParseJson(value);
+    if (!data.ok()) return FieldError{"data", std::string(data.status().message())};
+    if (MaybeError error = CheckData(*data)) return error;
+    out_.data = data->raw;
+    return std::nullopt;
+  }
+
+  MaybeError SetUnknown(std::string_view name, std::string_view value) {
+    if (!model::IsValidUtf8(name) || !model::IsValidUtf8(value)) {
+      return FieldError{std::string(name), "goes into `data`, which takes UTF-8 only"};
+    }
+    AppendJsonString(unknown_.emplace_back().second, value);
+    unknown_.back().first = name;
+    unknown_bytes_ += name.size() + value.size();
+    if (unknown_bytes_ > model::kMaxJsonField) return TooMuch();
+    return std::nullopt;
+  }
+
+  MaybeError JoinUnknown() {
+    if (unknown_.empty()) return std::nullopt;
+    std::string& data = out_.data;
+    if (data.empty()) data = "{}";
+    bool empty = Members({JsonKind::kObject, data}).empty();
+    data.pop_back();  // `}`
+    for (const auto& [name, json] : unknown_) {
+      if (!empty) data.push_back(',');
+      empty = false;
+      AppendJsonString(data, name);
+      data.push_back(':');
+      data += json;
+    }
+    data.push_back('}');
+    if (data.size() > model::kMaxJsonField) return TooMuch();
+    // The one thing that joining can break.
+    const base::Result<JsonValue> joined = ParseJson(data);
+    if (!joined.ok()) return FieldError{"data", "has a key that is also a field of the entry"};
+    return std::nullopt;
+  }
+
+  static FieldError TooMuch() {
+    return {"data", "expected at most " + std::to_string(model::kMaxJsonField) +
+                        " bytes of JSON, with the unknown fields in it"};
+  }
+
+  Notification out_;
+  std::vector<std::pair<std::string, std::string>> unknown_;  // name, value as a JSON string
+  size_t unknown_bytes_ = 0;
+  UnknownPriority unknown_priority_ = UnknownPriority::kNo;
+};
+
+// A name that stands twice: which one counts would be anybody's guess.
+std::optional<std::string_view> Twice(std::span<const FieldView> fields) {
+  std::vector<std::string_view> names;
+  names.reserve(fields.size());
+  for (const FieldView& field : fields) names.push_back(field.first);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice == names.end()) return std::nullopt;
+  return *twice;
+}
+
+}  // namespace
+
+model::StreamFields ToFields(const Notification& notification) {
+  model::StreamFields fields;
+  fields.reserve(5);
+  const auto add = [&fields](std::string_view name, std::string value) {
+    if (!value.empty()) fields.emplace_back(name, std::move(value));
+  };
+  if (notification.users.size() == 1) {
+    add("user_id", notification.users.front());
+  } else {
+    add("user_ids", UsersJson(notification.users));
+  }
+  add("message", notification.message);
+  add("title", notification.title);
+  add("url", notification.url);
+  add("icon", notification.icon);
+  add("lang", notification.lang);
+  if (!notification.actions.empty()) add("actions", ActionsJson(notification.actions));
+  add("priority", std::string(model::PriorityName(notification.priority)));
+  add("data", notification.data);
+  return fields;
+}
+
+base::Result<Notification> FromFields(std::span<const FieldView> fields, UnknownPriority* unknown_priority) {
+  if (const std::optional<std::string_view> name = Twice(fields)) {
+    return Refused({std::string(*name), "given twice"});
+  }
+  EntryReader reader;
+  for (const auto& [name, value] : fields) {
+    if (MaybeError error = reader.Set(name, value)) return Refused(*error);
+  }
+  if (MaybeError error = reader.Finish()) return Refused(*error);
+  if (unknown_priority != nullptr) *unknown_priority = reader.unknown_priority();
+  return std::move(reader.notification());
+}
+
+base::Result<Notification> FromFields(const model::StreamFields& fields, UnknownPriority* unknown_priority) {
+  const std::vector<FieldView> views(fields.begin(), fields.end());
+  return FromFields(std::span<const FieldView>(views), unknown_priority);
+}
+
+}  // namespace tocsin::wire

@@ -1,0 +1,36 @@
+// A notification as the fields of an ingest entry: what HTTP publishing appends, and what producers XADD
+// (docs: semantics, "XADD mapping").
+//
+//   user_id    one user id, or               actions    JSON array of {id, title, url}
+//   user_ids   JSON array of user ids        data       JSON object
+//   message, title, url, icon, lang, priority: their text
+//
+// 1. FromFields(ToFields(n)) is n, for every valid n.
+// 2. An unknown field goes into `data` as a string; a field that a later version will know is refused until then.
+// 3. An empty value counts as not given, and an unknown priority as `normal`. Anything else that is wrong is a
+//    deterministic failure, whose message is the reason for the dead letter. It names the field, never the value.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "model/notification.h"
+
+namespace tocsin::wire {
+
+// Whether the entry had a priority that does not exist, to be counted.
+enum class UnknownPriority : uint8_t { kNo, kYes };
+
+model::StreamFields ToFields(const model::Notification& notification);
+
+// `fields` are names and values in the order given. kInvalidArgument with "`field`: what is allowed" otherwise.
+// `unknown_priority` may be null.
+base::Result<model::Notification> FromFields(std::span<const std::pair<std::string_view, std::string_view>> fields,
+                                             UnknownPriority* unknown_priority = nullptr);
+base::Result<model::Notification> FromFields(const model::StreamFields& fields,
+                                             UnknownPriority* unknown_priority = nullptr);
+
+}  // namespace tocsin::wire
