@@ -9,12 +9,11 @@ namespace tocsin::storage {
 namespace {
 
 // Looks for the commit number and steps over everything else.
-class NumberReader final : public rocksdb::WriteBatch::Handler {
+class CommitReader final : public rocksdb::WriteBatch::Handler {
  public:
   rocksdb::Status PutCF(uint32_t family, const rocksdb::Slice& key, const rocksdb::Slice& value) override {
-    if (family == static_cast<uint32_t>(Family::kMeta) && key == rocksdb::Slice(kCommitKey.data(), kCommitKey.size()) &&
-        value.size() == 8) {
-      number = model::GetBig64(value.data());
+    if (family == static_cast<uint32_t>(Family::kMeta) && key.ToStringView() == kCommitKey) {
+      commit = DecodeCommit(value.ToStringView());
     }
     return rocksdb::Status::OK();
   }
@@ -25,14 +24,29 @@ class NumberReader final : public rocksdb::WriteBatch::Handler {
   }
   void LogData(const rocksdb::Slice&) override {}
 
-  uint64_t number = 0;
+  Commit commit;
 };
+
+constexpr char kSyncedMark = 1;  // never zero: the last byte of a batch tells a written sector from an unwritten one
+constexpr char kLazyMark = 2;
 
 }  // namespace
 
-uint64_t CommitNumberOf(const rocksdb::WriteBatch& batch) {
-  NumberReader reader;
-  return batch.Iterate(&reader).ok() ? reader.number : 0;
+std::string EncodeCommit(const Commit& commit) {
+  std::string value;
+  model::PutBig64(value, commit.number);
+  value.push_back(commit.synced ? kSyncedMark : kLazyMark);
+  return value;
+}
+
+Commit DecodeCommit(std::string_view value) {
+  if (value.size() != 9) return {};
+  return {model::GetBig64(value.data()), value[8] == kSyncedMark};
+}
+
+Commit CommitOf(const rocksdb::WriteBatch& batch) {
+  CommitReader reader;
+  return batch.Iterate(&reader).ok() ? reader.commit : Commit{};
 }
 
 rocksdb::WalFilter::WalProcessingOption CommitChain::LogRecordFound(unsigned long long, const std::string& log_file,
@@ -40,7 +54,7 @@ rocksdb::WalFilter::WalProcessingOption CommitChain::LogRecordFound(unsigned lon
                                                                     rocksdb::WriteBatch*, bool*) {
   // RocksDB opens some logs with an empty batch of its own.
   if (batch.Count() == 0) return WalProcessingOption::kContinueProcessing;
-  const uint64_t number = CommitNumberOf(batch);
+  const uint64_t number = CommitOf(batch).number;
   // The oldest log may begin with batches that reached the tables already; a later one must go on where the one before
   // it ended.
   const bool fits = last_ == 0 ? number >= 1 && number <= stored_ + 1 : number == last_ + 1;

@@ -4,12 +4,24 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
+#include <string_view>
 
 #include <rocksdb/wal_filter.h>
 
 namespace tocsin::storage {
+
+// The last change of every batch: its number, and how it was written.
+struct Commit {
+  uint64_t number = 0;  // counts from 1
+  bool synced = false;  // Sync::kNow: nothing was written after it before it was synced
+};
+
+std::string EncodeCommit(const Commit& commit);
+// Number 0 when the bytes are not a commit.
+Commit DecodeCommit(std::string_view value);
+// Of a batch as it stands in a log; number 0 when it carries none.
+Commit CommitOf(const rocksdb::WriteBatch& batch);
 
 class CommitChain final : public rocksdb::WalFilter {
  public:
@@ -31,8 +43,4 @@ class CommitChain final : public rocksdb::WalFilter {
   uint64_t last_ = 0;  // 0: nothing replayed yet
   std::string complaint_;
 };
-
-// Reads the commit number that a stored batch carries; 0 when it carries none.
-uint64_t CommitNumberOf(const rocksdb::WriteBatch& batch);
-
 }  // namespace tocsin::storage

@@ -66,7 +66,7 @@ Status Committer::Submit(std::unique_ptr<Change> change) {
     if (queue_.size() >= model::kMaxQueuedChanges || queued_bytes_ + bytes > model::kMaxQueuedBytes) {
       return Status(Code::kUnavailable, "too much waits for the disk; try again later");
     }
-    if (turn_began_us_ != 0 && clock_.MonotonicUs() - turn_began_us_ > model::kMaxQueueMs * 1000) {
+    if (turn_began_us_ && clock_.MonotonicUs() - *turn_began_us_ > model::kMaxQueueMs * 1000) {
       return Status(Code::kUnavailable, "the disk has not answered for " + std::to_string(model::kMaxQueueMs / 1000) +
                                             " s; try again later");
     }
@@ -111,7 +111,7 @@ bool Committer::RunTurn() {
   }
   const bool worked = Do(work, changes);
   std::lock_guard lock(mutex_);
-  turn_began_us_ = 0;
+  turn_began_us_.reset();
   return worked;
 }
 
@@ -121,7 +121,7 @@ void Committer::Loop() {
     Work work;
     {
       std::unique_lock lock(mutex_);
-      turn_began_us_ = 0;
+      turn_began_us_.reset();
       while ((work = TakeWork(changes)) == Work::kNone && !stopping_) {
         waiting_ = true;
         const int64_t wait_us = UsToNextWork();
@@ -142,12 +142,12 @@ Committer::Work Committer::TakeWork(Changes& changes) {
   const int64_t now = clock_.MonotonicUs();
   const bool wake = wanted_ && !stopping_ && now >= retry_at_us_;
   if (queue_.empty() && !wake) {
-    const bool due = unsynced_since_us_ != 0 && now - unsynced_since_us_ >= kLazySyncUs;
-    if (due) turn_began_us_ = std::max<int64_t>(now, 1);
+    const bool due = unsynced_since_us_ && now - *unsynced_since_us_ >= kLazySyncUs;
+    if (due) turn_began_us_ = now;
     return due ? Work::kLazySync : Work::kNone;
   }
   wanted_ = false;
-  turn_began_us_ = std::max<int64_t>(now, 1);
+  turn_began_us_ = now;
   if (queue_.size() <= model::kMaxTurnChanges) {
     changes.swap(queue_);
     queued_bytes_ = 0;
@@ -164,7 +164,7 @@ int64_t Committer::UsToNextWork() const {
   const int64_t now = clock_.MonotonicUs();
   int64_t wait = kForever;
   if (wanted_) wait = retry_at_us_ - now;
-  if (unsynced_since_us_ != 0) wait = std::min(wait, unsynced_since_us_ + kLazySyncUs - now);
+  if (unsynced_since_us_) wait = std::min(wait, *unsynced_since_us_ + kLazySyncUs - now);
   return std::max<int64_t>(wait, 1);
 }
 
@@ -228,7 +228,7 @@ Status Committer::Commit(Sync sync) {
   Status status;
   if (!batch_.empty()) {
     status = store_.Write(batch_, sync);
-  } else if (sync == Sync::kNow && unsynced_since_us_ != 0) {
+  } else if (sync == Sync::kNow && unsynced_since_us_) {
     status = store_.SyncNow();  // an answer may rest on what a lazy turn has written
   } else {
     // Nothing to store. A full disk is no reason to refuse that, a broken one is.
@@ -237,23 +237,23 @@ Status Committer::Commit(Sync sync) {
   }
   if (!status.ok()) return status;
   if (sync == Sync::kLater) {
-    if (unsynced_since_us_ == 0) unsynced_since_us_ = std::max<int64_t>(clock_.MonotonicUs(), 1);
+    if (!unsynced_since_us_) unsynced_since_us_ = clock_.MonotonicUs();
     return status;
   }
-  unsynced_since_us_ = 0;
+  unsynced_since_us_.reset();
   std::lock_guard lock(mutex_);
   ++stats_.syncs;
   return status;
 }
 
 void Committer::SyncLazy() {
-  if (unsynced_since_us_ == 0) return;
+  if (!unsynced_since_us_) return;
   Status status = store_.SyncNow();
   if (status.code() == Code::kNoSpace) {
-    unsynced_since_us_ = std::max<int64_t>(clock_.MonotonicUs(), 1);  // again when another period is over
+    unsynced_since_us_ = clock_.MonotonicUs();  // again when another period is over
     return;
   }
-  unsynced_since_us_ = 0;
+  unsynced_since_us_.reset();
   // Nobody waits for an answer; the next turn fails with the same reason and tells.
   if (!status.ok()) return base::Log(base::Level::kError, "lazy_sync_failed", {{"reason", status.message()}});
   std::lock_guard lock(mutex_);

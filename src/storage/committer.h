@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -112,8 +113,8 @@ class Committer {
 
   // On the thread that runs the turns.
   Batch batch_;
-  int64_t unsynced_since_us_ = 0;  // 0: all is synced
-  int64_t retry_at_us_ = 0;        // turns that only Wake() asks for wait until then
+  std::optional<int64_t> unsynced_since_us_;  // none: all is synced
+  int64_t retry_at_us_ = 0;                   // turns that only Wake() asks for wait until then
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -122,7 +123,7 @@ class Committer {
   bool wanted_ = false;   // Wake()
   bool waiting_ = false;  // the thread sleeps and must be notified
   bool stopping_ = false;
-  int64_t turn_began_us_ = 0;  // 0: no turn runs
+  std::optional<int64_t> turn_began_us_;  // none: no turn runs
   CommitterStats stats_;
   std::thread thread_;
 };

@@ -15,6 +15,6 @@ inline constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "ent
 // Keys of kMeta that begin with a zero byte belong to this room.
 inline constexpr std::string_view kFormatKey{"\0format", 7};  // big-endian 64: format version
 inline constexpr std::string_view kEpochKey{"\0epoch", 6};    // 32 hex digits
-inline constexpr std::string_view kCommitKey{"\0commit", 7};  // big-endian 64: number of the last batch
+inline constexpr std::string_view kCommitKey{"\0commit", 7};  // the last batch (storage/commit_chain.h)
 
 }  // namespace tocsin::storage

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "base/log.h"
-#include "model/bytes.h"
 #include "storage/batch.h"
+#include "storage/commit_chain.h"
 #include "storage/families.h"
 #include "storage/rocks_iterator.h"
 
@@ -18,11 +18,7 @@ namespace {
 
 constexpr int64_t kSpaceCheckUs = 5'000;
 
-std::string Big64(uint64_t value) {
-  std::string bytes;
-  model::PutBig64(bytes, value);
-  return bytes;
-}
+rocksdb::Slice CommitKey() { return rocksdb::Slice(kCommitKey.data(), kCommitKey.size()); }
 
 }  // namespace
 
@@ -51,16 +47,21 @@ RocksStore::RocksStore(const StoreOptions& options, RocksParts parts, uint64_t c
       commit_number_(commit_number),
       space_checked_us_(options.clock->MonotonicUs() - kSpaceCheckUs) {}
 
+void RocksStore::ArmFaults() {
+  faults_ = options_.faults;
+  parts_.guard->Arm(faults_);
+}
+
 Status RocksStore::Write(Batch& batch, Sync sync) {
   if (broken_.load(std::memory_order_relaxed)) return Broken();
   RETURN_IF_ERROR(CheckSpace());
   if (needs_resume_) RETURN_IF_ERROR(Resume());
-  if (options_.faults != nullptr) RETURN_IF_ERROR(options_.faults->Reach("before_write"));
+  if (faults_ != nullptr) RETURN_IF_ERROR(faults_->Reach("before_write"));
 
   const uint64_t number = commit_number_.load(std::memory_order_relaxed) + 1;
   rocksdb::WriteBatch& changes = batch.rep_->changes;
   changes.SetSavePoint();
-  CHECK(changes.Put(parts_.handles[0], rocksdb::Slice(kCommitKey.data(), kCommitKey.size()), Big64(number)).ok());
+  CHECK(changes.Put(parts_.handles[0], CommitKey(), EncodeCommit({number, sync == Sync::kNow})).ok());
 
   rocksdb::WriteOptions write;
   write.sync = sync == Sync::kNow && options_.sabotage != Sabotage::kSkipSync;
@@ -95,8 +96,8 @@ Status RocksStore::Resume() {
     // changes nothing and makes sure that one does.
     rocksdb::WriteOptions past_the_log;
     past_the_log.disableWAL = true;
-    status = parts_.db->Put(past_the_log, parts_.handles[0], rocksdb::Slice(kCommitKey.data(), kCommitKey.size()),
-                            Big64(commit_number_.load(std::memory_order_relaxed)));
+    status = parts_.db->Put(past_the_log, parts_.handles[0], CommitKey(),
+                            EncodeCommit({commit_number_.load(std::memory_order_relaxed), true}));
     if (status.ok()) {
       std::vector<rocksdb::ColumnFamilyHandle*> all(parts_.handles.begin(), parts_.handles.end());
       status = parts_.db->Flush(rocksdb::FlushOptions(), all);

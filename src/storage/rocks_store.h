@@ -37,6 +37,8 @@ struct RocksParts {
 class RocksStore final : public Store {
  public:
   RocksStore(const StoreOptions& options, RocksParts parts, uint64_t commit_number, std::string epoch);
+  // The store is open: the fault points of the options count from here on.
+  void ArmFaults();
 
   base::Status Write(Batch& batch, Sync sync) override;
   base::Status SyncNow() override;
@@ -64,6 +66,7 @@ class RocksStore final : public Store {
   mutable std::mutex reason_mutex_;
   std::string broken_reason_;
 
+  FaultPoints* faults_ = nullptr;
   bool needs_resume_ = false;  // writer only
   mutable std::atomic<int64_t> space_checked_us_;
   mutable std::atomic<bool> space_left_{true};

@@ -147,7 +147,8 @@ IOStatus WalGuard::NewDirectory(const std::string& path, const IOOptions& option
 }
 
 IOStatus WalGuard::Reach(std::string_view place) {
-  return faults_ == nullptr ? IOStatus::OK() : FromStatus(faults_->Reach(place));
+  FaultPoints* faults = faults_.load(std::memory_order_acquire);
+  return faults == nullptr ? IOStatus::OK() : FromStatus(faults->Reach(place));
 }
 
 }  // namespace tocsin::storage

@@ -23,11 +23,12 @@ namespace tocsin::storage {
 
 class WalGuard final : public rocksdb::FileSystemWrapper {
  public:
-  WalGuard(std::shared_ptr<rocksdb::FileSystem> base, FaultPoints* faults)
-      : rocksdb::FileSystemWrapper(std::move(base)), faults_(faults) {}
+  explicit WalGuard(std::shared_ptr<rocksdb::FileSystem> base) : rocksdb::FileSystemWrapper(std::move(base)) {}
 
   const char* Name() const override { return "TocsinWalGuard"; }
 
+  // The fault points count from here on.
+  void Arm(FaultPoints* faults) { faults_.store(faults, std::memory_order_release); }
   // The writer is about to hand one batch to RocksDB.
   void BeginBatch() { batch_.fetch_add(1, std::memory_order_relaxed); }
   bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
@@ -46,7 +47,7 @@ class WalGuard final : public rocksdb::FileSystemWrapper {
   class Directory;
   rocksdb::IOStatus Reach(std::string_view place);
 
-  FaultPoints* faults_;
+  std::atomic<FaultPoints*> faults_{nullptr};
   std::atomic<uint64_t> batch_{0};
   std::atomic<uint64_t> syncs_{0};
   std::atomic<bool> sync_failed_{false};
