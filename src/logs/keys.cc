@@ -12,6 +12,8 @@ constexpr uint8_t kHeadVersion = 1;
 
 bool ReadId(ByteReader& in, EntryId& id) { return in.Big64(id.ms) && in.Big64(id.seq); }
 
+Status Damaged(std::string_view what) { return Status(Code::kCorruption, std::string(what) + " cannot be decoded"); }
+
 }  // namespace
 
 std::string UserPrefix(std::string_view user) {
@@ -97,11 +99,44 @@ base::Result<DeviceRecord> DecodeDevice(std::string_view value) {
   DeviceRecord device;
   ByteReader in(value);
   uint64_t heard = 0;
-  if (!ReadId(in, device.cursor) || !in.Varint(heard)) {
-    return Status(Code::kCorruption, "a device's cursor cannot be decoded");
-  }
+  if (!ReadId(in, device.cursor) || !in.Varint(heard) || !in.done()) return Damaged("a device's cursor");
   device.heard_ms = static_cast<int64_t>(heard);
   return device;
+}
+
+std::string EncodeMarkTime(int64_t at_ms) {
+  std::string out;
+  model::PutVarint(out, static_cast<uint64_t>(at_ms));
+  return out;
+}
+
+base::Result<int64_t> DecodeMarkTime(std::string_view value) {
+  ByteReader in(value);
+  uint64_t at = 0;
+  if (!in.Varint(at) || !in.done()) return Damaged("a remembered mark");
+  return static_cast<int64_t>(at);
+}
+
+std::string EncodeState(ItemState state) { return std::string(1, static_cast<char>(state)); }
+
+base::Result<ItemState> DecodeState(std::string_view value) {
+  ByteReader in(value);
+  uint8_t state = 0;
+  if (!in.Byte(state) || state > static_cast<uint8_t>(ItemState::kArchived) || !in.done()) {
+    return Damaged("the state of an item");
+  }
+  return static_cast<ItemState>(state);
+}
+
+base::Result<EntryId> KeyId(std::string_view key, size_t prefix) {
+  if (key.size() != prefix + EntryId::kEncodedSize) return Damaged("the key of a log entry");
+  return EntryId::Decode(key.substr(prefix));
+}
+
+base::Result<LogEntry> DecodeStoredEntry(std::string_view key, size_t prefix, std::string_view value) {
+  auto id = KeyId(key, prefix);
+  if (!id.ok()) return id.status();
+  return DecodeLogEntry(*id, value);
 }
 
 }  // namespace tocsin::logs

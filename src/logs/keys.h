@@ -6,7 +6,7 @@
 //   kLogs    <user> <id>              an entry
 //   kHeads   <user> 'h'               the head
 //            <user> 'd' <device>      a device: its cursor, when it was last heard of
-//            <user> 'm' <mid>         a mark that was applied, when
+//            <user> 'm' <mid>         a mark that was applied: when
 //            <user> 's' <id>          the state of an item, unless it is kUnread
 #pragma once
 
@@ -55,6 +55,15 @@ std::string EncodeHead(const LogHead& head);
 base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value);
 std::string EncodeDevice(const DeviceRecord& device);
 base::Result<DeviceRecord> DecodeDevice(std::string_view value);
-bool DecodeCounts(model::ByteReader& in, Counts& counts);
+// When a mark was applied, by the wall clock.
+std::string EncodeMarkTime(int64_t at_ms);
+base::Result<int64_t> DecodeMarkTime(std::string_view value);
+std::string EncodeState(ItemState state);
+base::Result<ItemState> DecodeState(std::string_view value);
+
+// The id that ends a key of kLogs or a state's key, behind `prefix` bytes. kCorruption: it is not one.
+base::Result<model::EntryId> KeyId(std::string_view key, size_t prefix);
+// An entry as kLogs has it.
+base::Result<LogEntry> DecodeStoredEntry(std::string_view key, size_t prefix, std::string_view value);
 
 }  // namespace tocsin::logs

@@ -12,15 +12,19 @@ using model::EntryId;
 
 constexpr size_t kTailBytes = 64 << 10;
 
+// How many lines at the front have an id up to `id`.
+size_t LinesUpTo(const std::vector<LogLine>& lines, EntryId id) {
+  auto end = std::upper_bound(lines.begin(), lines.end(), id,
+                              [](EntryId wanted, const LogLine& line) { return wanted < line.entry->id; });
+  return static_cast<size_t>(end - lines.begin());
+}
+
 }  // namespace
 
 void LiveLog::Open(const LogHead& head) {
   if (open_) return;
   open_ = true;
-  while (!tail_.empty() && tail_.front().entry->id <= head.last) {  // the store had these already
-    tail_bytes_ -= tail_.front().entry->bytes();
-    tail_.pop_front();
-  }
+  DropFront(LinesUpTo(tail_, head.last));  // the store had these already
   tail_after_ = std::max(tail_after_, head.last);
   floor_ = std::max(floor_, head.floor);
   if (last_ <= head.last) {
@@ -39,11 +43,20 @@ void LiveLog::Apply(LogUpdate update) {
     counts_ = update.counts;
   }
   floor_ = std::max(floor_, update.floor);
-  while (!tail_.empty() && (tail_.size() > model::kLogTailEntries || tail_bytes_ > kTailBytes)) {
-    tail_bytes_ -= tail_.front().entry->bytes();
-    tail_after_ = tail_.front().entry->id;
-    tail_.pop_front();
+  size_t over = 0;
+  for (size_t bytes = tail_bytes_; tail_.size() - over > model::kLogTailEntries || bytes > kTailBytes; ++over) {
+    bytes -= tail_[over].entry->bytes();
   }
+  DropFront(over);
+}
+
+void LiveLog::DropFront(size_t lines) {
+  if (lines == 0) return;
+  const auto end = tail_.begin() + static_cast<ptrdiff_t>(lines);
+  for (auto line = tail_.begin(); line != end; ++line) tail_bytes_ -= line->entry->bytes();
+  tail_after_ = std::prev(end)->entry->id;
+  tail_.erase(tail_.begin(), end);
+  if (tail_.empty()) std::vector<LogLine>().swap(tail_);
 }
 
 // Items of the tail carry their state at sending time, as items read from the store do.
@@ -68,11 +81,12 @@ void LiveLog::Replay(const StateChange& change) {
 
 LogPiece LiveLog::Tail(EntryId after, size_t max_entries) const {
   CHECK(TailCovers(after));
-  auto first = std::upper_bound(tail_.begin(), tail_.end(), after,
-                                [](EntryId id, const LogLine& line) { return id < line.entry->id; });
-  auto count = std::min(static_cast<size_t>(tail_.end() - first), max_entries);
-  auto end = first + static_cast<ptrdiff_t>(count);
-  return {{first, end}, end == tail_.end()};
+  const size_t first = LinesUpTo(tail_, after);
+  const size_t end = first + std::min(tail_.size() - first, max_entries);
+  LogPiece piece;
+  piece.lines.assign(tail_.begin() + static_cast<ptrdiff_t>(first), tail_.begin() + static_cast<ptrdiff_t>(end));
+  piece.complete = end == tail_.size();
+  return piece;
 }
 
 void LiveLog::Leave(LogFollower& follower) { std::erase(followers_, &follower); }
@@ -81,11 +95,7 @@ void LiveLog::Settle() {
   if (!open_ || tail_.empty()) return;
   EntryId taken = last_;
   for (const LogFollower* follower : followers_) taken = std::min(taken, follower->position());
-  while (!tail_.empty() && tail_.front().entry->id <= taken) {
-    tail_bytes_ -= tail_.front().entry->bytes();
-    tail_after_ = tail_.front().entry->id;
-    tail_.pop_front();
-  }
+  DropFront(LinesUpTo(tail_, taken));
 }
 
 void LiveLog::Sent(std::string_view device, EntryId cursor) {
@@ -111,13 +121,11 @@ std::optional<EntryId> LiveLog::SentCursor(std::string_view device) const {
 
 LiveLog& LiveLogs::Get(std::string_view user) {
   if (LiveLog* found = Find(user)) return *found;
-  std::string key(user);
-  auto log = std::make_unique<LiveLog>(key);
-  return *logs_.emplace(std::move(key), std::move(log)).first->second;
+  return *logs_.emplace(user, std::make_unique<LiveLog>(std::string(user))).first->second;
 }
 
 LiveLog* LiveLogs::Find(std::string_view user) {
-  auto found = logs_.find(std::string(user));
+  auto found = logs_.find(user);
   return found == logs_.end() ? nullptr : found->second.get();
 }
 

@@ -8,15 +8,13 @@
 //    what it has just acknowledged. It stays for as long as one is.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "logs/log_reader.h"
+#include "logs/text_map.h"
 #include "logs/user_logs.h"
 
 namespace tocsin::logs {
@@ -71,12 +69,13 @@ class LiveLog {
     model::EntryId cursor;
   };
   void Replay(const StateChange& change);
+  void DropFront(size_t lines);
 
   const std::string user_;
   bool open_ = false;
   model::EntryId last_, floor_, tail_after_;
   Counts counts_;
-  std::deque<LogLine> tail_;
+  std::vector<LogLine> tail_;  // holds no memory while it is empty: most logs are idle
   size_t tail_bytes_ = 0;
   int pins_ = 0;
   std::vector<LogFollower*> followers_;
@@ -96,7 +95,7 @@ class LiveLogs {
   size_t size() const { return logs_.size(); }
 
  private:
-  boost::unordered_flat_map<std::string, std::unique_ptr<LiveLog>> logs_;
+  TextMap<std::unique_ptr<LiveLog>> logs_;
 };
 
 }  // namespace tocsin::logs

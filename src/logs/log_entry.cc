@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "logs/keys.h"
-#include "model/bytes.h"
-
 namespace tocsin::logs {
 namespace {
 
@@ -53,6 +50,7 @@ bool DecodeChange(ByteReader& in, LogEntry& entry) {
 }  // namespace
 
 std::string_view ItemStateName(ItemState state) { return kStateNames[static_cast<size_t>(state)]; }
+
 ItemState Apply(MarkOp op, ItemState state) {
   switch (op) {
     case MarkOp::kSeen:
@@ -102,6 +100,14 @@ bool DecodeCounts(ByteReader& in, Counts& counts) {
          std::all_of(counts.unread_by_priority.begin(), counts.unread_by_priority.end(), number);
 }
 
+size_t LogEntry::bytes() const {
+  size_t sum = sizeof(LogEntry) + nid.size() + json.size();
+  if (change) {
+    for (const std::string& changed : change->nids) sum += sizeof(std::string) + changed.size();
+  }
+  return sum;
+}
+
 std::string EncodeLogEntry(const LogEntry& entry) {
   std::string out;
   if (entry.is_item()) {
@@ -134,5 +140,7 @@ base::Result<LogEntry> DecodeLogEntry(EntryId id, std::string_view value) {
   if (tag == kChangeTag && DecodeChange(in, entry)) return entry;
   return Damaged(id);
 }
+
+bool IsStoredItem(std::string_view value) { return !value.empty() && value[0] == static_cast<char>(kItemTag); }
 
 }  // namespace tocsin::logs

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/bytes.h"
 #include "model/entry_id.h"
 #include "model/mark.h"
 #include "model/notification.h"
@@ -59,14 +60,17 @@ struct LogEntry {
 
   bool is_item() const { return !change; }
   // What it costs in memory, about.
-  size_t bytes() const { return sizeof(LogEntry) + nid.size() + json.size(); }
+  size_t bytes() const;
 };
 using LogEntryPtr = std::shared_ptr<const LogEntry>;
 
 // The stored form without the id, which is in the key (docs/format.md).
 std::string EncodeLogEntry(const LogEntry& entry);
 base::Result<LogEntry> DecodeLogEntry(model::EntryId id, std::string_view value);
+// Whether a stored form is an item's, without decoding it.
+bool IsStoredItem(std::string_view value);
 
 void EncodeCounts(const Counts& counts, std::string& out);
+bool DecodeCounts(model::ByteReader& in, Counts& counts);
 
 }  // namespace tocsin::logs

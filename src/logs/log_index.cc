@@ -1,7 +1,6 @@
 #include "logs/log_index.h"
 
-#include <algorithm>
-
+#include "logs/keys.h"
 #include "model/bytes.h"
 
 namespace tocsin::logs {
@@ -16,7 +15,7 @@ base::Result<LogIndex> LogIndex::Load(const storage::Store& store, std::string_v
   const std::string prefix = UserPrefix(user);
   auto entries = store.Iterate(Family::kLogs, EntryKey(user, *first), model::PrefixSuccessor(prefix));
   for (entries->SeekToFirst(); entries->Valid(); entries->Next()) {
-    auto entry = DecodeLogEntry(EntryId::Decode(entries->key().substr(prefix.size())), entries->value());
+    auto entry = DecodeStoredEntry(entries->key(), prefix.size(), entries->value());
     if (!entry.ok()) return entry.status();
     if (entry->is_item()) index.Add(*entry);
   }
@@ -25,9 +24,12 @@ base::Result<LogIndex> LogIndex::Load(const storage::Store& store, std::string_v
   const std::string states_prefix = TagPrefix(user, kStateTag);
   auto states = store.Iterate(Family::kHeads, states_prefix, model::PrefixSuccessor(states_prefix));
   for (states->SeekToFirst(); states->Valid(); states->Next()) {
-    auto found = index.items_.find(EntryId::Decode(states->key().substr(states_prefix.size())));
-    if (found == index.items_.end() || states->value().empty()) continue;
-    found->second.state = static_cast<ItemState>(std::min<uint8_t>(static_cast<uint8_t>(states->value()[0]), 3));
+    auto id = KeyId(states->key(), states_prefix.size());
+    if (!id.ok()) return id.status();
+    auto state = DecodeState(states->value());
+    if (!state.ok()) return state.status();
+    auto found = index.items_.find(*id);
+    if (found != index.items_.end()) found->second.state = *state;
   }
   RETURN_IF_ERROR(states->status());
   return index;

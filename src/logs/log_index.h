@@ -6,10 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include "logs/keys.h"
 #include "logs/log_entry.h"
+#include "logs/text_map.h"
 #include "storage/store.h"
 
 namespace tocsin::logs {
@@ -23,6 +21,10 @@ class LogIndex {
   };
   using Items = std::map<model::EntryId, Item>;
 
+  LogIndex() = default;
+  LogIndex(LogIndex&&) = default;  // a copy would refer to the nids of the original
+  LogIndex& operator=(LogIndex&&) = default;
+
   // Everything committed of the user's log above `floor`.
   static base::Result<LogIndex> Load(const storage::Store& store, std::string_view user, model::EntryId floor);
 
@@ -33,13 +35,9 @@ class LogIndex {
   Items& items() { return items_; }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
   Items items_;
   // Keys refer to the nids in items_, whose nodes do not move.
-  boost::unordered_flat_map<std::string_view, model::EntryId, Hash, std::equal_to<>> by_nid_;
+  TextMap<model::EntryId, std::string_view> by_nid_;
 };
 
 }  // namespace tocsin::logs

@@ -1,6 +1,6 @@
 #include "logs/log_reader.h"
 
-#include <array>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -17,53 +17,56 @@ using storage::Family;
 using storage::Iterator;
 using storage::Tier;
 
-constexpr size_t kMaxListScan = 4'096;
-
-EntryId IdOf(std::string_view key, size_t prefix) { return EntryId::Decode(key.substr(prefix)); }
-
-// States of a user's items beside a walk over the items themselves.
+// States of a user's items beside a walk over the items themselves, in one direction.
 class StateCursor {
  public:
   StateCursor(const storage::Store& store, std::string_view user, Tier tier) : prefix_(TagPrefix(user, kStateTag)) {
     states_ = store.Iterate(Family::kHeads, prefix_, model::PrefixSuccessor(prefix_), tier);
   }
-  // For ids in ascending order.
   ItemState Ascending(EntryId id) {
-    if (!placed_) Place(id);
-    while (states_->Valid() && IdOf(states_->key(), prefix_.size()) < id) states_->Next();
+    if (!std::exchange(placed_, true)) states_->Seek(Key(id));
+    while (ReadKey() && at_ < id) states_->Next();
     return At(id);
   }
-  // For ids in descending order.
   ItemState Descending(EntryId id) {
-    if (!placed_) {
-      std::string key = prefix_;
-      id.EncodeTo(key);
-      states_->SeekForPrev(key);
-      placed_ = true;
-    }
-    while (states_->Valid() && IdOf(states_->key(), prefix_.size()) > id) states_->Prev();
+    if (!std::exchange(placed_, true)) states_->SeekForPrev(Key(id));
+    while (ReadKey() && at_ > id) states_->Prev();
     return At(id);
   }
-  Status status() const { return states_->status(); }
+  Status status() const { return damage_.ok() ? states_->status() : damage_; }
 
  private:
-  void Place(EntryId id) {
+  std::string Key(EntryId id) const {
     std::string key = prefix_;
     id.EncodeTo(key);
-    states_->Seek(key);
-    placed_ = true;
+    return key;
   }
-  ItemState At(EntryId id) const {
-    if (!states_->Valid() || IdOf(states_->key(), prefix_.size()) != id || states_->value().empty()) {
-      return ItemState::kUnread;
-    }
-    return static_cast<ItemState>(std::min<uint8_t>(static_cast<uint8_t>(states_->value()[0]), 3));
+  bool ReadKey() {
+    if (!damage_.ok() || !states_->Valid()) return false;
+    auto id = KeyId(states_->key(), prefix_.size());
+    damage_ = id.status();
+    if (id.ok()) at_ = *id;
+    return id.ok();
+  }
+  ItemState At(EntryId id) {
+    if (!damage_.ok() || !states_->Valid() || at_ != id) return ItemState::kUnread;
+    auto state = DecodeState(states_->value());
+    damage_ = state.status();
+    return state.ok() ? *state : ItemState::kUnread;
   }
 
-  std::string prefix_;
+  const std::string prefix_;
   std::unique_ptr<Iterator> states_;
   bool placed_ = false;
+  EntryId at_;  // of the key that states_ stands on
+  Status damage_;
 };
+
+Result<LogHead> ReadHead(const storage::Store& store, std::string_view user, Tier tier) {
+  auto stored = store.Get(Family::kHeads, HeadKey(user), tier);
+  if (!stored.ok()) return stored.status();
+  return stored->has_value() ? DecodeHead(user, **stored) : LogHead{};
+}
 
 bool Passes(ListFilter filter, ItemState state) {
   switch (filter) {
@@ -91,13 +94,9 @@ std::optional<ListFilter> ParseListFilter(std::string_view name) {
 
 Result<LogOpening> LogReader::Open(std::string_view user, std::string_view device, Tier tier) const {
   LogOpening opening;
-  auto head = store_.Get(Family::kHeads, HeadKey(user), tier);
+  auto head = ReadHead(store_, user, tier);
   if (!head.ok()) return head.status();
-  if (head->has_value()) {
-    auto decoded = DecodeHead(user, **head);
-    if (!decoded.ok()) return decoded.status();
-    opening.head = std::move(*decoded);
-  }
+  opening.head = std::move(*head);
   if (device.empty()) return opening;
   auto record = store_.Get(Family::kHeads, DeviceKey(user, device), tier);
   if (!record.ok()) return record.status();
@@ -120,7 +119,7 @@ Result<LogPiece> LogReader::Read(std::string_view user, EntryId after, size_t ma
   StateCursor states(store_, user, tier);
   size_t bytes = 0;
   for (entries->SeekToFirst(); entries->Valid() && lines.size() < max_entries && bytes < max_bytes; entries->Next()) {
-    auto entry = DecodeLogEntry(IdOf(entries->key(), prefix.size()), entries->value());
+    auto entry = DecodeStoredEntry(entries->key(), prefix.size(), entries->value());
     if (!entry.ok()) return entry.status();
     bytes += entries->value().size();
     LogLine line;
@@ -131,6 +130,10 @@ Result<LogPiece> LogReader::Read(std::string_view user, EntryId after, size_t ma
   RETURN_IF_ERROR(entries->status());
   RETURN_IF_ERROR(states.status());
   piece.complete = !entries->Valid();
+  // After the entries: what a trim takes between the two reads counts as missing, though it is here.
+  auto head = ReadHead(store_, user, tier);
+  if (!head.ok()) return head.status();
+  piece.gap = after < head->floor;
   return piece;
 }
 
@@ -140,20 +143,21 @@ Result<ListPage> LogReader::List(std::string_view user, EntryId before, size_t l
   const std::string prefix = UserPrefix(user);
   auto entries = store_.Iterate(Family::kLogs, prefix, EntryKey(user, before), tier);
   StateCursor states(store_, user, tier);
-  size_t scanned = 0;
+  size_t scanned = 0, bytes = 0;
   EntryId last = before;
   for (entries->SeekToLast(); entries->Valid(); entries->Prev()) {
-    if (page.lines.size() == limit || scanned++ == kMaxListScan) {
+    if (page.lines.size() == limit || bytes >= kMaxPageBytes || scanned++ == kMaxListScan) {
       page.before = last;
       break;
     }
-    auto entry = DecodeLogEntry(IdOf(entries->key(), prefix.size()), entries->value());
+    auto entry = DecodeStoredEntry(entries->key(), prefix.size(), entries->value());
     if (!entry.ok()) return entry.status();
     last = entry->id;
     if (!entry->is_item()) continue;
     LogLine line;
     line.state = states.Descending(entry->id);
     if (!Passes(filter, line.state)) continue;
+    bytes += entries->value().size();
     line.entry = std::make_shared<const LogEntry>(std::move(*entry));
     page.lines.push_back(std::move(line));
   }

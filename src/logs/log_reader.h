@@ -31,7 +31,11 @@ struct LogOpening {
 struct LogPiece {
   std::vector<LogLine> lines;
   bool complete = false;  // nothing that was committed when it was read lies above it
+  bool gap = false;       // a limit has taken entries above the id it was to start after: they are missing here
 };
+
+inline constexpr size_t kMaxListScan = 4'096;
+inline constexpr size_t kMaxPageBytes = 256 << 10;
 
 enum class ListFilter : uint8_t { kInbox, kUnread, kArchived, kAll };  // kInbox: all but the archived
 std::optional<ListFilter> ParseListFilter(std::string_view name);      // "inbox", "unread", "archived", "all"
@@ -50,8 +54,8 @@ class LogReader {
   // Entries with id > after, oldest first, at most `max_entries`, ended after about `max_bytes`.
   base::Result<LogPiece> Read(std::string_view user, model::EntryId after, size_t max_entries, size_t max_bytes,
                               storage::Tier tier) const;
-  // Items with id < before, newest first. Looks at no more than kMaxListScan entries: a page may then be short and
-  // still have a `before`.
+  // Items with id < before, newest first. A page ends after about kMaxPageBytes, and no more than kMaxListScan entries
+  // are looked at for it: it may be short, even empty, and still have a `before`.
   base::Result<ListPage> List(std::string_view user, model::EntryId before, size_t limit, ListFilter filter,
                               storage::Tier tier) const;
 

@@ -1,7 +1,7 @@
 #include "logs/user_logs.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "base/check.h"
 #include "base/metrics.h"
@@ -20,29 +20,40 @@ using storage::Family;
 
 // Memory of the commit thread: logs beyond these are forgotten, longest unused first, and read again when needed.
 constexpr size_t kMaxLogsInMemory = 100'000;
-constexpr size_t kMaxIndexedItems = 2'000'000;
+constexpr size_t kMaxIndexed = 500'000;  // items and mark ids, about 150 bytes each
 constexpr size_t kMaxUnsavedReceipts = 100'000;
 // A trim takes a sixteenth of the limit at once, so that it is rare and long.
 constexpr size_t kTrimShare = 16;
+// That a device is alive is noted so often when it has nothing new to acknowledge.
+constexpr int64_t kHeardNoteMs = 24LL * 3600 * 1000;
 
 base::Counter appended("tocsin_log_entries_total", "Entries appended to user logs");
 base::Counter repeated("tocsin_log_appends_repeated_total", "Appends that a log had already");
-base::Counter trimmed_items("tocsin_notifications_ended_total", "Notifications by how they ended",
-                            "reason=\"trimmed\"");
+base::Counter trimmed("tocsin_notifications_ended_total", "Notifications by how they ended", "reason=\"trimmed\"");
 base::Counter devices_forgotten("tocsin_devices_forgotten_total", "Devices forgotten: silent, or too many of one user");
 
 }  // namespace
 
 struct UserLogs::Log {
+  struct Device {
+    std::string name;
+    DeviceRecord record;
+  };
+  struct MarkId {
+    std::string mid;
+    int64_t at_ms;
+  };
+
   std::string user;
   LogHead head;
   std::unique_ptr<LogIndex> index;  // null: not loaded
   bool devices_loaded = false;
-  std::vector<std::pair<std::string, DeviceRecord>> devices;
+  std::vector<Device> devices;
+  bool mark_ids_loaded = false;
+  std::vector<MarkId> mark_ids;
   // Of the turn that is being staged:
   bool touched = false;
   std::vector<LogEntryPtr> staged;
-  std::set<std::string, std::less<>> staged_mids;
   uint64_t last_turn = 0;
 };
 
@@ -55,7 +66,7 @@ UserLogs::UserLogs(const storage::Store& store, const base::Clock& clock, UserLo
 UserLogs::~UserLogs() = default;
 
 Result<UserLogs::Log*> UserLogs::Find(std::string_view user) {
-  auto found = logs_.find(std::string(user));
+  auto found = logs_.find(user);
   if (found != logs_.end()) {
     found->second->last_turn = turn_;
     return found->second.get();
@@ -87,21 +98,40 @@ Status UserLogs::LoadIndex(Log& log) {
   for (const LogEntryPtr& entry : log.staged) {  // the store does not have this turn's yet
     if (entry->is_item()) log.index->Add(*entry);
   }
-  indexed_items_ += log.index->items().size();
+  indexed_ += log.index->items().size();
   return base::Ok();
 }
 
 Status UserLogs::LoadDevices(Log& log) {
   if (log.devices_loaded) return base::Ok();
   const std::string prefix = TagPrefix(log.user, kDeviceTag);
-  auto devices = store_.Iterate(Family::kHeads, prefix, model::PrefixSuccessor(prefix));
-  for (devices->SeekToFirst(); devices->Valid(); devices->Next()) {
-    auto record = DecodeDevice(devices->value());
+  std::vector<Log::Device> devices;
+  auto stored = store_.Iterate(Family::kHeads, prefix, model::PrefixSuccessor(prefix));
+  for (stored->SeekToFirst(); stored->Valid(); stored->Next()) {
+    auto record = DecodeDevice(stored->value());
     if (!record.ok()) return record.status();
-    log.devices.emplace_back(devices->key().substr(prefix.size()), *record);
+    devices.push_back({std::string(stored->key().substr(prefix.size())), *record});
   }
-  RETURN_IF_ERROR(devices->status());
+  RETURN_IF_ERROR(stored->status());
+  log.devices = std::move(devices);
   log.devices_loaded = true;
+  return base::Ok();
+}
+
+Status UserLogs::LoadMarkIds(Log& log) {
+  if (log.mark_ids_loaded) return base::Ok();
+  const std::string prefix = TagPrefix(log.user, kMarkTag);
+  std::vector<Log::MarkId> mark_ids;
+  auto stored = store_.Iterate(Family::kHeads, prefix, model::PrefixSuccessor(prefix));
+  for (stored->SeekToFirst(); stored->Valid(); stored->Next()) {
+    auto at_ms = DecodeMarkTime(stored->value());
+    if (!at_ms.ok()) return at_ms.status();
+    mark_ids.push_back({std::string(stored->key().substr(prefix.size())), *at_ms});
+  }
+  RETURN_IF_ERROR(stored->status());
+  log.mark_ids = std::move(mark_ids);
+  indexed_ += log.mark_ids.size();
+  log.mark_ids_loaded = true;
   return base::Ok();
 }
 
@@ -113,13 +143,12 @@ void UserLogs::AppendEntry(Log& log, LogEntry entry, Batch& batch) {
     log.head.counts.Add(entry.priority, ItemState::kUnread);
     if (log.index) {
       log.index->Add(entry);
-      ++indexed_items_;
+      ++indexed_;
     }
   }
   batch.Put(Family::kLogs, EntryKey(log.user, entry.id), EncodeLogEntry(entry));
   log.staged.push_back(std::make_shared<const LogEntry>(std::move(entry)));
   Touch(log);
-  appended.Add();
 }
 
 Status UserLogs::Append(std::string_view user, const NewItem& item, const Source& source, Batch& batch) {
@@ -146,35 +175,31 @@ Status UserLogs::Append(std::string_view user, const NewItem& item, const Source
   return base::Ok();
 }
 
-Result<bool> UserLogs::AlreadyApplied(Log& log, std::string_view mid, Batch& batch) {
-  if (log.staged_mids.contains(mid)) return true;
-  const std::string key = MarkKey(log.user, mid);
-  auto stored = store_.Get(Family::kHeads, key);
-  if (!stored.ok()) return stored.status();
+bool UserLogs::IsRepeat(const Log& log, std::string_view mid) const {
   const int64_t now = clock_.NowMs();
-  if (stored->has_value()) {
-    model::ByteReader in(**stored);
-    uint64_t at = 0;
-    if (in.Varint(at) && now - static_cast<int64_t>(at) < model::kMarkIdMs) return true;
-  } else {
-    // A new one makes room: what is too old to matter goes, a few at a time.
-    const std::string prefix = TagPrefix(log.user, kMarkTag);
-    auto marks = store_.Iterate(Family::kHeads, prefix, model::PrefixSuccessor(prefix));
-    int looked_at = 0;
-    for (marks->SeekToFirst(); marks->Valid() && looked_at < 8; marks->Next(), ++looked_at) {
-      model::ByteReader in(marks->value());
-      uint64_t at = 0;
-      if (!in.Varint(at) || now - static_cast<int64_t>(at) >= model::kMarkIdMs) {
-        batch.Delete(Family::kHeads, marks->key());
-      }
-    }
+  return std::any_of(log.mark_ids.begin(), log.mark_ids.end(), [&](const Log::MarkId& known) {
+    return known.mid == mid && now - known.at_ms < model::kMarkIdMs;
+  });
+}
+
+void UserLogs::RememberMarkId(Log& log, const std::string& mid, Batch& batch) {
+  const int64_t now = clock_.NowMs();
+  indexed_ -= log.mark_ids.size();
+  std::erase_if(log.mark_ids, [&](const Log::MarkId& known) {
+    if (now - known.at_ms < model::kMarkIdMs) return false;
+    batch.Delete(Family::kHeads, MarkKey(log.user, known.mid));
+    return true;
+  });
+  if (log.mark_ids.size() >= model::kMaxMarkIdsKept) {
+    auto oldest = std::min_element(log.mark_ids.begin(), log.mark_ids.end(),
+                                   [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+    batch.Delete(Family::kHeads, MarkKey(log.user, oldest->mid));
+    log.mark_ids.erase(oldest);
   }
-  std::string value;
-  model::PutVarint(value, static_cast<uint64_t>(now));
-  batch.Put(Family::kHeads, key, value);
-  log.staged_mids.emplace(mid);
+  batch.Put(Family::kHeads, MarkKey(log.user, mid), EncodeMarkTime(now));
+  log.mark_ids.push_back({mid, now});
+  indexed_ += log.mark_ids.size();
   Touch(log);
-  return false;
 }
 
 void UserLogs::SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, Batch& batch) {
@@ -185,13 +210,13 @@ void UserLogs::SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, Bat
     batch.Delete(Family::kLogs, EntryKey(log.user, id));
     if (indexed.state != ItemState::kUnread) batch.Delete(Family::kHeads, StateKey(log.user, id));
     --log.head.entries;
-    --indexed_items_;
+    --indexed_;
     log.index->Erase(item);
     return;
   }
   indexed.state = Apply(op, indexed.state);
   log.head.counts.Add(indexed.priority, indexed.state);
-  batch.Put(Family::kHeads, StateKey(log.user, id), std::string(1, static_cast<char>(indexed.state)));
+  batch.Put(Family::kHeads, StateKey(log.user, id), EncodeState(indexed.state));
 }
 
 Result<Counts> UserLogs::Mark(const MarkRequest& request, Batch& batch) {
@@ -199,11 +224,11 @@ Result<Counts> UserLogs::Mark(const MarkRequest& request, Batch& batch) {
   if (!found.ok()) return found.status();
   Log& log = **found;
   if (!request.mid.empty()) {
-    auto repeat = AlreadyApplied(log, request.mid, batch);
-    if (!repeat.ok()) return repeat.status();
-    if (*repeat) return log.head.counts;
+    RETURN_IF_ERROR(LoadMarkIds(log));
+    if (IsRepeat(log, request.mid)) return log.head.counts;
   }
   RETURN_IF_ERROR(LoadIndex(log));
+  if (!request.mid.empty()) RememberMarkId(log, request.mid, batch);
   LogIndex& index = *log.index;
 
   std::vector<LogIndex::Items::iterator> targets;
@@ -227,9 +252,7 @@ Result<Counts> UserLogs::Mark(const MarkRequest& request, Batch& batch) {
   StateChange& change = entry.change.emplace();
   change.op = request.op;
   change.by = request.device;
-  if (request.upto) {
-    change.upto = std::min(*request.upto, log.head.last);
-  }
+  if (request.upto) change.upto = std::min(*request.upto, log.head.last);
   for (auto at : targets) {
     if (!request.upto) change.nids.push_back(at->second.nid);
     SetState(log, at, request.op, batch);
@@ -246,31 +269,38 @@ Status UserLogs::Ack(std::string_view user, std::string_view device, EntryId cur
   RETURN_IF_ERROR(LoadDevices(log));
   cursor = std::min(cursor, log.head.last);
   const int64_t now = clock_.NowMs();
-  auto known = std::find_if(log.devices.begin(), log.devices.end(), [&](auto& d) { return d.first == device; });
+  auto known = std::find_if(log.devices.begin(), log.devices.end(), [&](const auto& d) { return d.name == device; });
   if (known == log.devices.end()) {
-    auto forget = [&](size_t i) {
-      batch.Delete(Family::kHeads, DeviceKey(log.user, log.devices[i].first));
-      log.devices.erase(log.devices.begin() + static_cast<ptrdiff_t>(i));
-      devices_forgotten.Add();
-    };
-    for (size_t i = log.devices.size(); i-- > 0;) {
-      if (now - log.devices[i].second.heard_ms > model::kDeviceSilenceMs) forget(i);
-    }
-    while (log.devices.size() >= model::kMaxDevicesPerUser) {
-      auto oldest = std::min_element(log.devices.begin(), log.devices.end(),
-                                     [](auto& a, auto& b) { return a.second.heard_ms < b.second.heard_ms; });
-      forget(static_cast<size_t>(oldest - log.devices.begin()));
-    }
-    log.devices.emplace_back(device, DeviceRecord{});
+    ForgetDevices(log, batch);
+    log.devices.push_back({std::string(device), {}});
     known = std::prev(log.devices.end());
-  } else if (cursor <= known->second.cursor && now - known->second.heard_ms < model::kDeviceSilenceMs / 30) {
-    return base::Ok();  // nothing new; that it is alive is noted once a day
+  } else if (cursor <= known->record.cursor && now - known->record.heard_ms < kHeardNoteMs) {
+    return base::Ok();  // nothing new
   }
-  known->second.cursor = std::max(known->second.cursor, cursor);
-  known->second.heard_ms = now;
-  batch.Put(Family::kHeads, DeviceKey(log.user, device), EncodeDevice(known->second));
+  known->record.cursor = std::max(known->record.cursor, cursor);
+  known->record.heard_ms = now;
+  batch.Put(Family::kHeads, DeviceKey(log.user, device), EncodeDevice(known->record));
   receipts_.push_back({log.user, std::string(device), cursor});
   return base::Ok();
+}
+
+// Makes room for one more device.
+void UserLogs::ForgetDevices(Log& log, Batch& batch) {
+  const int64_t now = clock_.NowMs();
+  const size_t before = log.devices.size();
+  std::erase_if(log.devices, [&](const Log::Device& device) {
+    if (now - device.record.heard_ms <= model::kDeviceSilenceMs) return false;
+    batch.Delete(Family::kHeads, DeviceKey(log.user, device.name));
+    return true;
+  });
+  while (log.devices.size() >= model::kMaxDevicesPerUser) {
+    auto silent_longest = std::min_element(log.devices.begin(), log.devices.end(), [](const auto& a, const auto& b) {
+      return a.record.heard_ms < b.record.heard_ms;
+    });
+    batch.Delete(Family::kHeads, DeviceKey(log.user, silent_longest->name));
+    log.devices.erase(silent_longest);
+  }
+  devices_forgotten.Add(static_cast<int64_t>(before - log.devices.size()));
 }
 
 // Takes the oldest entries off a log that has grown over its limit. Only committed entries are that old: a turn
@@ -285,9 +315,11 @@ Status UserLogs::Trim(Log& log, Batch& batch) {
   auto entries = store_.Iterate(Family::kLogs, EntryKey(log.user, *first), model::PrefixSuccessor(prefix));
   uint64_t taken = 0, items = 0;
   for (entries->SeekToFirst(); entries->Valid() && taken < wanted; entries->Next()) {
-    const EntryId id = EntryId::Decode(entries->key().substr(prefix.size()));
+    auto key = KeyId(entries->key(), prefix.size());
+    if (!key.ok()) return key.status();
+    const EntryId id = *key;
     auto item = log.index->items().find(id);
-    const bool is_item = !entries->value().empty() && entries->value()[0] == 1;
+    const bool is_item = IsStoredItem(entries->value());
     if (is_item && item == log.index->items().end()) continue;  // deleted by this very turn
     batch.Delete(Family::kLogs, entries->key());
     log.head.floor = id;
@@ -297,18 +329,18 @@ Status UserLogs::Trim(Log& log, Batch& batch) {
     ++items;
     log.head.counts.Remove(item->second.priority, item->second.state);
     if (item->second.state != ItemState::kUnread) batch.Delete(Family::kHeads, StateKey(log.user, id));
-    --indexed_items_;
+    --indexed_;
     log.index->Erase(item);
   }
   log.head.trimmed += items;
-  trimmed_items.Add(static_cast<int64_t>(items));
+  trimmed_ += static_cast<int64_t>(items);
   return entries->status();
 }
 
 Status UserLogs::BeforeCommit(Batch& batch) {
-  if (!unsaved_.empty() && !batch.empty()) {
-    std::vector<Receipt> again = std::move(unsaved_);
-    unsaved_.clear();
+  // Not while the store says that it will fail: there may be many, and each turn would read all their logs in vain.
+  if (!unsaved_.empty() && !batch.empty() && store_.health().ok()) {
+    std::vector<Receipt> again = std::exchange(unsaved_, {});
     for (const Receipt& receipt : again) {
       if (!Ack(receipt.user, receipt.device, receipt.cursor, batch).ok()) unsaved_.push_back(receipt);
     }
@@ -329,16 +361,18 @@ void UserLogs::AfterCommit(const Status& status) {
     receipts_.clear();
     touched_.clear();
     logs_.clear();
-    indexed_items_ = 0;
+    indexed_ = 0;
+    trimmed_ = 0;
     return;
   }
   receipts_.clear();
+  trimmed.Add(std::exchange(trimmed_, 0));
   std::vector<LogUpdate> updates;
   updates.reserve(touched_.size());
   for (Log* log : touched_) {
+    appended.Add(static_cast<int64_t>(log->staged.size()));
     updates.push_back({log->user, std::move(log->staged), log->head.floor, log->head.counts});
     log->staged.clear();
-    log->staged_mids.clear();
     log->touched = false;
   }
   touched_.clear();
@@ -357,16 +391,21 @@ void UserLogs::ForgetUnused() {
     const uint64_t median = *middle;
     for (auto at = logs_.begin(); at != logs_.end();) {
       if (at->second->last_turn <= median && at->second->last_turn < turn_) {
-        if (at->second->index) indexed_items_ -= at->second->index->items().size();
+        if (at->second->index) indexed_ -= at->second->index->items().size();
+        indexed_ -= at->second->mark_ids.size();
         logs_.erase(at++);
       } else {
         ++at;
       }
     }
   }
-  if (indexed_items_ > kMaxIndexedItems) {
-    for (auto& [user, log] : logs_) log->index.reset();
-    indexed_items_ = 0;
+  if (indexed_ > kMaxIndexed) {
+    for (auto& [user, log] : logs_) {
+      log->index.reset();
+      log->mark_ids = {};
+      log->mark_ids_loaded = false;
+    }
+    indexed_ = 0;
   }
 }
 

@@ -15,12 +15,11 @@
 #include <string_view>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "base/clock.h"
 #include "logs/keys.h"
 #include "logs/log_entry.h"
 #include "logs/log_index.h"
+#include "logs/text_map.h"
 #include "storage/committer.h"
 #include "storage/store.h"
 
@@ -59,7 +58,7 @@ struct MarkRequest {
   MarkOp op = MarkOp::kRead;
   std::vector<std::string> nids;       // or
   std::optional<model::EntryId> upto;  // every item up to it; both empty: nothing is changed
-  std::string mid;  // the client's own id of this mark: a repeat within 24 h does nothing; empty: none
+  std::string mid;  // the client's own id of this mark: a repeat within kMarkIdMs does nothing; empty: none
 };
 
 struct UserLogsOptions {
@@ -75,14 +74,17 @@ class UserLogs final : public storage::Participant {
 
   // Appends the item unless the log has it already. A failure is the store's: the turn should fail with it.
   base::Status Append(std::string_view user, const NewItem& item, const Source& source, storage::Batch& batch);
-  // Applies the mark and appends what it changed; unknown nids are passed over. Answers the counts after it.
+  // Applies the mark and appends what it changed; unknown nids are passed over. Answers the counts after it. A failure
+  // is the store's, and leaves nothing behind.
   base::Result<Counts> Mark(const MarkRequest& request, storage::Batch& batch);
-  // Stores a device's cursor: clamped to the head, and it only grows.
+  // Stores a device's cursor: clamped to the head, and it only grows. A new device makes room: those silent for
+  // kDeviceSilenceMs are forgotten, and beyond kMaxDevicesPerUser the one silent longest.
   base::Status Ack(std::string_view user, std::string_view device, model::EntryId cursor, storage::Batch& batch);
 
   base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
-  bool lazy() const override { return true; }  // heads follow the changes that moved them
+  // Receipts may wait for a later sync. Entries may not: what names their ids leaves the process after the turn.
+  bool lazy() const override { return touched_.empty(); }
 
  private:
   struct Log;  // one user's, while it is in memory
@@ -97,7 +99,10 @@ class UserLogs final : public storage::Participant {
   void AppendEntry(Log& log, LogEntry entry, storage::Batch& batch);
   base::Status Trim(Log& log, storage::Batch& batch);
   void SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, storage::Batch& batch);
-  base::Result<bool> AlreadyApplied(Log& log, std::string_view mid, storage::Batch& batch);
+  base::Status LoadMarkIds(Log& log);
+  bool IsRepeat(const Log& log, std::string_view mid) const;
+  void RememberMarkId(Log& log, const std::string& mid, storage::Batch& batch);
+  void ForgetDevices(Log& log, storage::Batch& batch);
   void ForgetUnused();
 
   const storage::Store& store_;
@@ -105,11 +110,12 @@ class UserLogs final : public storage::Participant {
   const UserLogsOptions options_;
   LogListener* const listener_;
 
-  boost::unordered_flat_map<std::string, std::unique_ptr<Log>> logs_;
+  TextMap<std::unique_ptr<Log>> logs_;
   std::vector<Log*> touched_;      // by this turn
   std::vector<Receipt> receipts_;  // staged in this turn
   std::vector<Receipt> unsaved_;   // of turns that failed
-  size_t indexed_items_ = 0;       // in the indexes of all logs in memory
+  size_t indexed_ = 0;             // items and mark ids in the memory of all logs
+  int64_t trimmed_ = 0;            // items, by this turn
   uint64_t turn_ = 0;
 };
 

@@ -49,7 +49,8 @@ inline constexpr int64_t kKeepAliveMs = 75'000;  // an idle HTTP connection
 // What is kept.
 inline constexpr size_t kLogMaxEntries = 10'000;          // per user; older ones are trimmed, `floor` moves (setting)
 inline constexpr size_t kLogTailEntries = 64;             // entries of a live log held in memory
-inline constexpr int64_t kMarkIdMs = 24LL * 3600 * 1000;  // how long a mark's `mid` is remembered
+inline constexpr int64_t kMarkIdMs = 24LL * 3600 * 1000;  // how long a mark's `mid` is remembered ...
+inline constexpr size_t kMaxMarkIdsKept = 1'024;          // ... and how many of one user; the oldest is forgotten
 inline constexpr int64_t kIngestKeepMs = 24LL * 3600 * 1000;  // acked ingest entries are kept so long ...
 inline constexpr size_t kIngestKeepEntries = 1'000'000;       // ... and at most so many
 inline constexpr uint64_t kMaxFutureIdMs = 3'600'000;         // an explicit ingest id further ahead is refused
