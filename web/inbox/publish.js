@@ -11,7 +11,6 @@ export class PublishForm {
   #result = $('publish-result');
   #button = $('publish-button');
   #key = $('p-key');
-  #retryKey = null;                       // Idempotency-Key of a publish whose answer we did not get
   #arrivals = new Map();                  // nid -> when it arrived here
   #awaited = null;                        // {nid, sentAt, line}
   #onTraffic;
@@ -20,10 +19,7 @@ export class PublishForm {
   constructor({ onTraffic }) {
     this.#onTraffic = onTraffic;
     this.#form.addEventListener('submit', (event) => { event.preventDefault(); this.#publish(); });
-    this.#form.addEventListener('input', (event) => {
-      this.#retryKey = null;              // another text is another notification
-      this.#clearError(event.target.closest('[data-field]')?.dataset.field);
-    });
+    this.#form.addEventListener('input', (event) => this.#clearError(event.target.closest('[data-field]')?.dataset.field));
     this.#form.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.#form.requestSubmit();
     });
@@ -50,7 +46,6 @@ export class PublishForm {
     const body = this.#read();
     if (!body) return;
     if (!this.#key.value) return this.#showError('key', 'A key is needed to publish. The server printed one at its start.');
-    this.#retryKey ??= `page-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
     this.#button.disabled = true;
     const sentAt = performance.now();
     this.#onTraffic('out', 'POST', { summary: `/v1/notifications: ${body.title || body.message}`, ...body });
@@ -58,19 +53,18 @@ export class PublishForm {
     try {
       response = await fetch('/v1/notifications', {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-api-key': this.#key.value, 'idempotency-key': this.#retryKey },
+        headers: { 'content-type': 'application/json', 'x-api-key': this.#key.value },
         body: JSON.stringify(body),
       });
       answer = await response.json().catch(() => ({}));
     } catch {
-      this.#showFailure('No answer', 'The server could not be reached. Publishing again is safe: the same Idempotency-Key makes it one notification.');
+      this.#showFailure('No answer', 'The server could not be reached. Whether it has the notification is not known: look at the list before publishing again.');
       return;
     } finally {
       this.#button.disabled = false;
     }
     const took = performance.now() - sentAt;
     this.#onTraffic('in', response.status, { summary: response.ok ? `on disk (${answer.durability}), nid ${answer.items?.[0]?.nid}` : answer.detail ?? answer.title ?? '', ...answer });
-    if (response.status < 500) this.#retryKey = null;
     if (response.ok) this.#showAccepted(answer, sentAt, took);
     else this.#showProblem(response, answer);
   }

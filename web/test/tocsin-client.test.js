@@ -348,3 +348,33 @@ test('frames of topics are not ours', async () => {
   assert.equal(of('items').length, 0);
   assert.equal(client.cursor, '10-0');
 });
+
+test('any frame of the server is a sign of life', async () => {
+  const w = await online();
+  for (let i = 0; i < 3; ++i) {
+    await w.clock.pass(30_000);
+    w.socket.say({ t: 'ping', ts: i });
+  }
+  assert.equal(w.client.state, 'online');
+});
+
+test('what was not acked on a lost connection is not acked on the next: the hello has said it', async () => {
+  const w = await online();
+  w.socket.say(n('10-0', '11-0', [item('11-0')]));
+  w.socket.hangUp();
+  await w.clock.pass(500);
+  w.socket.accept();
+  w.socket.say(welcome({ resume: 'ok', cur: '11-0' }), { t: 'n', prev: null, cur: '11-0', items: [item('20-0', { nid: 'urgent' })] });
+  await w.clock.pass(250);
+  assert.deepEqual(w.socket.take('ack'), [{ t: 'ack', nids: ['urgent'] }]);
+});
+
+test('connect after a stop asks for a token again', async () => {
+  const tokens = ['token-1', 'token-2'];
+  const w = await online({ getToken: () => tokens.shift() });
+  w.socket.hangUp(4003);
+  w.client.connect();
+  await settled();
+  w.socket.accept();
+  assert.equal(w.socket.sent[0].tok, 'token-2');
+});
