@@ -15,7 +15,7 @@ enum class CloseCode : uint16_t {
   kProtocol = 4004,  // a frame that breaks the protocol, or no hello in time
   kOrigin = 4006,    // this page's origin is not allowed
   kOverload = 4100,  // the server cannot take the session now
-  kSlow = 4103,      // did not read what was sent for too long
+  kSlow = 4103,      // did not read for too long, or fell behind what the log keeps
   kDrain = 4200,     // the server is going away
   kNoPong = 4202,    // no frame within 10 s of a ping
   kExpired = 4300,   // the token was valid and is not any more

@@ -14,8 +14,11 @@ using base::Result;
 using logs::LogLine;
 using model::EntryId;
 
-// Marks and lists of one session that may wait for an answer at once.
-constexpr uint16_t kMaxRepliesDue = 64;
+// Of one session, waiting for an answer at once. A page may be long.
+constexpr uint8_t kMaxMarksDue = 64;
+constexpr uint8_t kMaxListsDue = 4;
+// Entries looked at when there is no credit for items.
+constexpr size_t kChangesAhead = 16;
 constexpr int64_t kWarnBeforeExpiryMs = 60'000;
 
 base::Counter delivered("tocsin_items_sent_total", "Items sent to sessions, repeats included");
@@ -24,33 +27,24 @@ base::Counter welcomes("tocsin_sessions_total", "Sessions that were welcomed");
 base::Counter gaps("tocsin_resumes_total", "Sessions by how they resumed", "resume=\"gap\"");
 base::Counter resets("tocsin_resumes_total", "Sessions by how they resumed", "resume=\"reset\"");
 
-std::string_view ErrorCode(Code code) {
+// What the client is told of a failure of ours. The status may name files of this machine; it is not for the client.
+struct Failure {
+  std::string_view code, message;
+  Retry retry;
+};
+
+Failure FailureOf(Code code) {
   switch (code) {
-    case Code::kInvalidArgument:
-      return "bad_request";
-    case Code::kTooLarge:
-      return "too_large";
     case Code::kNoSpace:
-      return "no_space";
+      return {"no_space", "the server's disk is full; nothing was stored", Retry::kLater};
     case Code::kResourceExhausted:
-      return "overload";
+      return {"overload", "the server has too much to do now", Retry::kLater};
     case Code::kUnavailable:
     case Code::kCancelled:
-      return "unavailable";
-    case Code::kExpired:
-      return "token_expired";
-    case Code::kUnauthenticated:
-      return "bad_token";
+      return {"unavailable", "the server cannot answer now; nothing was stored", Retry::kLater};
     default:
-      return "internal";
+      return {"internal", "the server has failed; nothing was stored", Retry::kNo};
   }
-}
-
-Retry RetryOf(Code code) {
-  return code == Code::kNoSpace || code == Code::kUnavailable || code == Code::kResourceExhausted ||
-                 code == Code::kCancelled
-             ? Retry::kLater
-             : Retry::kNo;
 }
 
 // The last id before a moment.
@@ -69,7 +63,7 @@ Session::~Session() {
 }
 
 void Session::OnMessage(std::string_view text, Moment now) {
-  heard_ms_ = now.monotonic_ms;
+  if (state_ != State::kAwaitHello) heard_ms_ = now.monotonic_ms;  // else chatter would put off the deadline
   pinged_ = false;
   for (wire::ClientFrameReader reader(text); auto object = reader.Next();) {
     if (state_ == State::kEnded) return;
@@ -82,7 +76,7 @@ void Session::OnFrame(std::string_view object, Moment now) {
   if (!parsed.ok()) return Bye(CloseCode::kProtocol, parsed.status().message());
   wire::ClientFrame& frame = *parsed;
   if (std::holds_alternative<wire::Unknown>(frame) || std::holds_alternative<wire::Pong>(frame)) return;
-  if (auto* hello = std::get_if<wire::Hello>(&frame)) return On(*hello, now);
+  if (auto* hello = std::get_if<wire::Hello>(&frame)) return On(*hello);
   if (state_ == State::kAwaitHello) return Bye(CloseCode::kProtocol, "the first frame must be `hello`");
   if (state_ == State::kOpening) {
     // A client that does not wait for the welcome cannot know a cursor or an item yet.
@@ -94,7 +88,7 @@ void Session::OnFrame(std::string_view object, Moment now) {
   if (auto* token = std::get_if<wire::AuthToken>(&frame)) return On(*token, now);
 }
 
-void Session::On(wire::Hello& hello, Moment) {
+void Session::On(wire::Hello& hello) {
   if (state_ != State::kAwaitHello) return Bye(CloseCode::kProtocol, "a second `hello`");
   const std::string token = hello.token.empty() ? std::exchange(options_.header_token, {}) : std::move(hello.token);
   hello.token.clear();
@@ -110,47 +104,46 @@ void Session::On(wire::Hello& hello, Moment) {
 void Session::Begin(const auth::Identity& identity, const wire::Hello& hello) {
   CHECK(state_ == State::kAwaitHello);
   state_ = State::kOpening;
-  hello_ = hello;
+  hello_ = std::make_unique<const wire::Hello>(hello);
   user_ = identity.user;
+  device_ = hello.device;
   token_expires_ms_ = identity.expires_ms;
-  credit_ = static_cast<uint32_t>(hello.credit > 0 ? hello.credit : model::kDefaultCredit);
-  host_.OpenLog(user_, hello_.device);
+  const bool unlimited = options_.credit == SessionOptions::Credit::kUnlimited;
+  credit_ = hello.credit > 0 ? static_cast<uint32_t>(hello.credit) : unlimited ? UINT32_MAX : model::kDefaultCredit;
+  host_.OpenLog(user_, device_);
 }
 
-// Where the client stands (semantics: Cursor, prev, cur). Sets told_.
-Resume Session::Place(const logs::LogOpening& opening, std::string_view epoch) {
-  const EntryId floor = log_->floor(), last = log_->last();
-  auto start = [&] {
-    switch (hello_.since.kind) {
-      case wire::Since::Kind::kAll:
-        return floor;
-      case wire::Since::Kind::kNew:
-        return last;
-      case wire::Since::Kind::kTime:
-        return std::clamp(Before(hello_.since.ms), floor, last);
-    }
-    return floor;
-  };
-  std::optional<EntryId> cursor = hello_.cursor;
-  if (cursor) {
-    if (hello_.epoch != epoch || *cursor > last) {
-      told_ = start();
+// Where a client without a cursor starts.
+EntryId Session::Start(const logs::LogHead& head) const {
+  switch (hello_->since.kind) {
+    case wire::Since::Kind::kAll:
+      return head.floor;
+    case wire::Since::Kind::kNew:
+      return head.last;
+    case wire::Since::Kind::kTime:
+      return std::clamp(Before(hello_->since.ms), head.floor, head.last);
+  }
+  return head.floor;
+}
+
+// Where the client stands (semantics: Cursor, prev, cur). Sets told_. `stored`: the cursor kept for its device.
+Resume Session::Place(const logs::LogHead& head, std::optional<EntryId> stored, std::string_view epoch) {
+  EntryId cursor;
+  if (hello_->cursor) {
+    cursor = *hello_->cursor;
+    if (hello_->epoch != epoch || cursor > head.last) {
+      told_ = Start(head);
       return Resume::kReset;
     }
-    Settle(*cursor);  // the cursor of a hello counts as a receipt
+    Settle(cursor);  // the cursor of a hello counts as a receipt
+  } else if (stored) {
+    cursor = receipt_ = std::min(*stored, head.last);
   } else {
-    cursor = opening.device_cursor;
-    if (auto sent = hello_.device.empty() ? std::nullopt : log_->SentCursor(hello_.device)) {
-      cursor = std::max(cursor.value_or(EntryId{}), *sent);
-    }
-    if (!cursor) {
-      told_ = start();
-      return Resume::kFresh;
-    }
-    receipt_ = *cursor;
+    told_ = Start(head);
+    return Resume::kFresh;
   }
-  told_ = std::max(*cursor, floor);
-  return *cursor < floor ? Resume::kGap : Resume::kOk;
+  told_ = std::max(cursor, head.floor);
+  return cursor < head.floor ? Resume::kGap : Resume::kOk;
 }
 
 void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& opening, std::string_view epoch,
@@ -160,85 +153,106 @@ void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& op
   log_ = log;
   log_->Follow(*this);
   state_ = State::kLive;
-  const Resume resume = Place(*opening, epoch);
+
+  logs::LogHead head = opening->head;
+  head.floor = std::max(head.floor, log_->floor());
+  if (head.last <= log_->last()) {  // else the store is ahead: an update is still on its way here
+    head.last = log_->last();
+    head.counts = log_->counts();
+  }
+  std::optional<EntryId> stored = opening->device_cursor;
+  if (auto sent = device_.empty() ? std::nullopt : log_->SentCursor(device_)) {
+    stored = std::max(stored.value_or(EntryId{}), *sent);
+  }
+  const Resume resume = Place(head, stored, epoch);
   if (resume == Resume::kGap) gaps.Add();
   if (resume == Resume::kReset) resets.Add();
   welcomes.Add();
 
+  const int64_t left_ms = std::max<int64_t>(token_expires_ms_ - now.wall_ms, 0);
+  expires_ms_ = now.monotonic_ms + left_ms;
   Welcome welcome;
   welcome.sid = options_.sid;
   welcome.user = user_;
   welcome.epoch = epoch;
-  welcome.head = log_->last();
-  welcome.floor = log_->floor();
+  welcome.head = head.last;
+  welcome.floor = head.floor;
   welcome.cur = told_;
   welcome.resume = resume;
-  welcome.counts = log_->counts();
+  welcome.counts = head.counts;
   welcome.now_ms = now.wall_ms;
-  welcome.ttl_s = (token_expires_ms_ - now.wall_ms) / 1000;
+  welcome.ttl_s = left_ms / 1000;
   std::string frame;
   AppendWelcome(frame, welcome);
   host_.Send(frame, told_);
-  hello_.epoch.clear();
-  hello_.lang.clear();
+  hello_.reset();
+  Advance();
+}
+
+void Session::Advance() {
   Pull();
+  if (log_ != nullptr) log_->Settle();
 }
 
 void Session::Pull() {
-  if (state_ != State::kLive || reading_) return;
-  while (told_ < log_->last() && !waits_for_credit_ && !host_.Congested()) {
+  if (state_ != State::kLive || reading_ || pulling_) return;
+  pulling_ = true;
+  while (state_ == State::kLive && told_ < log_->last() && !waits_for_credit_ && !host_.Congested()) {
     const size_t room = credit_ > in_flight_ ? credit_ - in_flight_ : 0;
-    const size_t wanted = room + 1;  // one more than there is credit for tells whether a state change comes next
+    // One more than there is credit for tells whether a state change comes next. Where one did, more of them may.
+    const size_t wanted = room > 0 ? std::min<size_t>(room, model::kMaxCredit) + 1 : kChangesAhead;
     const EntryId before = told_;
     if (log_->TailCovers(told_)) {
       Deliver(log_->Tail(told_, wanted), log_->last());
-      if (told_ == before) return;
-      continue;
+    } else {
+      reading_ = true;
+      reading_to_ = log_->last();
+      host_.ReadLog(told_, wanted, model::kFrameTarget);
     }
-    reading_ = true;
-    reading_to_ = log_->last();
-    host_.ReadLog(told_, wanted, model::kFrameTarget);
-    if (reading_ || told_ == before) return;  // OnLogRead goes on
+    if (reading_ || told_ == before) break;  // OnLogRead goes on, or there is nothing to go on with
   }
+  pulling_ = false;
 }
 
 void Session::OnLogRead(const Result<logs::LogPiece>& piece) {
   if (state_ != State::kLive || !reading_) return;
-  if (!piece.ok()) {
-    reading_ = false;
-    return Bye(CloseCode::kOverload, "the log cannot be read now");
-  }
-  Deliver(*piece, reading_to_);
   reading_ = false;
-  Pull();
+  if (!piece.ok()) return Bye(CloseCode::kOverload, "the log cannot be read now");
+  Deliver(*piece, reading_to_);
+  Advance();
 }
 
 // Sends the lines in order until credit ends. `covered`: where the log ended when they were read.
 void Session::Deliver(const logs::LogPiece& piece, EntryId covered) {
-  std::vector<LogLine> items;
-  size_t bytes = 0;
-  for (const LogLine& line : piece.lines) {
-    if (!line.entry->is_item()) {
-      Flush(items);
+  if (piece.gap)
+    return Bye(CloseCode::kSlow, "the log was trimmed beyond this cursor; what is left follows a new hello");
+  const std::span<const LogLine> lines(piece.lines);
+  size_t first = 0, bytes = 0;  // of the items that wait to be sent in one frame
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const logs::LogEntry& entry = *lines[i].entry;
+    if (!entry.is_item()) {
+      SendItems(lines.subspan(first, i - first));
       std::string frame;
-      AppendStateChange(frame, told_, *line.entry);
-      told_ = line.entry->id;
+      AppendStateChange(frame, told_, entry);
+      told_ = entry.id;
       host_.Send(frame, told_);
+      first = i + 1;
+      bytes = 0;
       continue;
     }
-    if (in_flight_ + items.size() >= credit_) {
-      Flush(items);
+    if (in_flight_ + (i - first) >= credit_) {
+      SendItems(lines.subspan(first, i - first));
       waits_for_credit_ = true;
       return;
     }
-    items.push_back(line);
-    bytes += line.entry->bytes();
+    bytes += entry.bytes();
     if (bytes >= model::kFrameTarget) {
-      Flush(items);
+      SendItems(lines.subspan(first, i + 1 - first));
+      first = i + 1;
       bytes = 0;
     }
   }
-  Flush(items);
+  SendItems(lines.subspan(first));
   if (piece.complete && told_ < covered) {  // what lies between was deleted
     std::string frame;
     AppendNotifications(frame, told_, covered, {}, false);
@@ -247,15 +261,16 @@ void Session::Deliver(const logs::LogPiece& piece, EntryId covered) {
   }
 }
 
-void Session::Flush(std::vector<LogLine>& items) {
+void Session::SendItems(std::span<const LogLine> items) {
   if (items.empty()) return;
   const EntryId prev = std::exchange(told_, items.back().entry->id);
   std::string frame;
   AppendNotifications(frame, prev, told_, items, told_ < log_->last());
-  in_flight_ += items.size();
-  sent_.push_back({told_, static_cast<uint32_t>(items.size())});
+  if (!unlimited()) {
+    in_flight_ += items.size();
+    sent_.push_back({told_, static_cast<uint32_t>(items.size())});
+  }
   delivered.Add(static_cast<int64_t>(items.size()));
-  items.clear();
   host_.Send(frame, told_);
 }
 
@@ -268,7 +283,7 @@ void Session::Settle(EntryId cursor) {
   in_flight_ -= items;
   acked.Add(static_cast<int64_t>(items));
   if (items > 0) waits_for_credit_ = false;
-  if (hello_.device.empty() || cursor <= receipt_) return;
+  if (device_.empty() || cursor <= receipt_) return;
   receipt_ = cursor;
   host_.StoreReceipt(cursor);
 }
@@ -276,19 +291,20 @@ void Session::Settle(EntryId cursor) {
 void Session::On(wire::Ack& ack) {
   if (!ack.channel.empty() || !ack.cursor) return;  // topics and early copies do not exist yet
   Settle(std::min(*ack.cursor, told_));
-  Pull();
+  Advance();
 }
 
 void Session::On(wire::Mark& mark) {
-  if (!mark.channel.empty())
+  if (!mark.channel.empty()) {
     return SendError(mark.correlator, "bad_request", "`ch`: there are no topics yet", Retry::kNo);
-  if (replies_due_ >= kMaxRepliesDue) {
+  }
+  if (marks_due_ >= kMaxMarksDue) {
     return SendError(mark.correlator, "overload", "too many marks wait for an answer", Retry::kLater);
   }
-  ++replies_due_;
+  ++marks_due_;
   logs::MarkRequest request;
   request.user = user_;
-  request.device = hello_.device;
+  request.device = device_;
   request.op = mark.op;
   request.nids = std::move(mark.nids);
   request.upto = mark.upto;
@@ -308,10 +324,10 @@ void Session::On(wire::List& list) {
     return SendError(list.correlator, "bad_request", "`filter`: one of `inbox`, `unread`, `archived`, `all`",
                      Retry::kNo);
   }
-  if (replies_due_ >= kMaxRepliesDue) {
+  if (lists_due_ >= kMaxListsDue) {
     return SendError(list.correlator, "overload", "too many lists wait for an answer", Retry::kLater);
   }
-  ++replies_due_;
+  ++lists_due_;
   host_.ListLog(std::move(list.correlator), before,
                 static_cast<size_t>(list.limit > 0 ? list.limit : model::kDefaultListLimit), *filter);
 }
@@ -319,25 +335,26 @@ void Session::On(wire::List& list) {
 void Session::On(wire::AuthToken& token, Moment now) {
   auto identity = host_.Verify(token.token);
   if (!identity.ok()) {
-    return SendError(token.correlator, ErrorCode(identity.status().code()), identity.status().message(), Retry::kNo);
+    const bool expired = identity.status().code() == Code::kExpired;
+    return SendError(token.correlator, expired ? "token_expired" : "bad_token", identity.status().message(),
+                     Retry::kNo);
   }
   if (identity->user != user_) {
     return SendError(token.correlator, "wrong_user", "the token is another user's; this session keeps its own",
                      Retry::kNo);
   }
-  token_expires_ms_ = identity->expires_ms;
+  const int64_t left_ms = std::max<int64_t>(identity->expires_ms - now.wall_ms, 0);
+  expires_ms_ = now.monotonic_ms + left_ms;
   warned_ = false;
   std::string frame;
-  AppendOkTtl(frame, token.correlator, (token_expires_ms_ - now.wall_ms) / 1000);
+  AppendOkTtl(frame, token.correlator, left_ms / 1000);
   host_.Send(frame, std::nullopt);
 }
 
 void Session::OnListed(std::string_view i, const Result<logs::ListPage>& page) {
   if (state_ != State::kLive) return;
-  --replies_due_;
-  if (!page.ok()) {
-    return SendError(i, ErrorCode(page.status().code()), page.status().message(), RetryOf(page.status().code()));
-  }
+  --lists_due_;
+  if (!page.ok()) return SendFailure(i, page.status());
   std::string frame;
   AppendOkPage(frame, i, *page, log_->last(), log_->counts());
   host_.Send(frame, std::nullopt);
@@ -345,16 +362,15 @@ void Session::OnListed(std::string_view i, const Result<logs::ListPage>& page) {
 
 void Session::OnMarked(std::string_view i, const Result<logs::Counts>& counts) {
   if (state_ != State::kLive) return;
-  --replies_due_;
-  if (!counts.ok()) {
-    return SendError(i, ErrorCode(counts.status().code()), counts.status().message(), RetryOf(counts.status().code()));
-  }
+  --marks_due_;
+  if (!counts.ok()) return SendFailure(i, counts.status());
   std::string frame;
-  AppendOkCounts(frame, i, log_->last(), *counts);
+  // Those of the log, not of the mark: they belong to the id that is named with them.
+  AppendOkCounts(frame, i, log_->last(), log_->counts());
   host_.Send(frame, std::nullopt);
 }
 
-void Session::OnWritable() { Pull(); }
+void Session::OnWritable() { Advance(); }
 
 void Session::OnTick(Moment now) {
   if (state_ == State::kEnded) return;
@@ -363,7 +379,7 @@ void Session::OnTick(Moment now) {
     return;
   }
   if (state_ != State::kLive) return;
-  const int64_t left_ms = token_expires_ms_ - now.wall_ms;
+  const int64_t left_ms = expires_ms_ - now.monotonic_ms;
   if (left_ms <= 0) return Bye(CloseCode::kExpired);
   if (left_ms <= kWarnBeforeExpiryMs && !warned_) {
     warned_ = true;
@@ -371,7 +387,7 @@ void Session::OnTick(Moment now) {
     AppendWarn(frame, "token_expiring", left_ms);
     host_.Send(frame, std::nullopt);
   }
-  if (options_.liveness == SessionOptions::Liveness::kNone) return Pull();
+  if (options_.liveness == SessionOptions::Liveness::kNone) return Advance();
   if (pinged_) {
     if (now.monotonic_ms - pinged_ms_ >= model::kPongMs) return Bye(CloseCode::kNoPong);
   } else if (now.monotonic_ms - heard_ms_ >= model::kPingMs) {
@@ -380,24 +396,18 @@ void Session::OnTick(Moment now) {
     std::string frame;
     AppendPing(frame, now.wall_ms);
     host_.Send(frame, std::nullopt);
-    Pull();  // a wake-up that was lost costs no more than this
+    Advance();  // a wake-up that was lost costs no more than this
   }
 }
 
-void Session::Drain(int64_t after_ms) {
-  if (state_ == State::kEnded) return;
-  state_ = State::kEnded;
-  std::string frame;
-  AppendBye(frame, CloseCode::kDrain, {}, after_ms);
-  host_.Send(frame, std::nullopt);
-  host_.End(CloseCode::kDrain, Explain(CloseCode::kDrain));
-}
+void Session::Drain(int64_t after_ms) { End(CloseCode::kDrain, {}, after_ms); }
+void Session::Bye(CloseCode code, std::string_view message) { End(code, message, -1); }
 
-void Session::Bye(CloseCode code, std::string_view message) {
+void Session::End(CloseCode code, std::string_view message, int64_t after_ms) {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
   std::string frame;
-  AppendBye(frame, code, message, -1);
+  AppendBye(frame, code, message, after_ms);
   host_.Send(frame, std::nullopt);
   host_.End(code, message.empty() ? Explain(code) : message);
 }
@@ -406,6 +416,11 @@ void Session::SendError(std::string_view i, std::string_view code, std::string_v
   std::string frame;
   AppendError(frame, i, code, message, retry);
   host_.Send(frame, std::nullopt);
+}
+
+void Session::SendFailure(std::string_view i, const base::Status& status) {
+  const Failure failure = FailureOf(status.code());
+  SendError(i, failure.code, failure.message, failure.retry);
 }
 
 }  // namespace tocsin::session

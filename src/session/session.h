@@ -1,20 +1,21 @@
 // Session: one client's protocol state machine. No sockets, no threads, no clock: what it needs, its host gives it.
 //
-// 1. It pulls. A wake-up only makes it look at the log; live push, backlog and catch-up are the one Pull(). A client
-// that
-//    does not read or does not ack is a session that does not pull: nothing is queued for it.
+// 1. It pulls. A wake-up only makes it look at the log; live push, backlog and catch-up are the one Pull(). A session
+//    whose client does not read or does not ack does not pull: nothing is queued for it.
 // 2. `told()` is the cursor that the client was last told (`cur` of welcome, n, st): the next frame's `prev`. Items go
-//    out in log order, each once per session; what is skipped is covered by the next `cur`.
+//    out in log order, each once per session; what is skipped is covered by the next `cur`. When a limit takes entries
+//    that it has not sent yet, it ends (kSlow): the client comes back and is told of the gap.
 // 3. At most `credit` items are un-acked. State changes cost none, but they stay in order behind items that wait.
 // 4. A receipt is clamped to told(), and stored for the device that the hello named; without one nothing is stored.
 // 5. After bye() nothing more is sent or stored.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "auth/jwt.h"
@@ -34,7 +35,8 @@ class SessionHost {
   virtual ~SessionHost() = default;
   // One frame, to be kept in order. `cur`: the client's cursor after it (an SSE event's id), if the frame moves it.
   virtual void Send(std::string_view frame, std::optional<model::EntryId> cur) = 0;
-  // The peer does not read: do not pull until Session::OnWritable().
+  // The peer does not read: the session does not pull until OnWritable(). Replies are sent all the same, so the host
+  // takes no more messages of the peer while it is congested.
   virtual bool Congested() const = 0;
   // `bye` was sent; close with that code.
   virtual void End(CloseCode code, std::string_view message) = 0;
@@ -57,9 +59,11 @@ struct SessionOptions {
   std::string header_token;  // came with the upgrade request; a hello without `tok` uses it
   // Whether the client answers pings (WebSocket) or is only written to (SSE, pull).
   enum class Liveness : uint8_t { kPing, kNone } liveness = Liveness::kPing;
+  // What a hello that names no credit gets: the default, or no bound but the send window (SSE).
+  enum class Credit : uint8_t { kDefault, kUnlimited } credit = Credit::kDefault;
 };
 
-// What a moment is; the host's clock, read once a turn.
+// A moment by the host's clock, read once a turn.
 struct Moment {
   int64_t wall_ms = 0;
   int64_t monotonic_ms = 0;
@@ -90,11 +94,11 @@ class Session final : public logs::LogFollower {
   void OnListed(std::string_view i, const base::Result<logs::ListPage>& page);
   void OnMarked(std::string_view i, const base::Result<logs::Counts>& counts);
 
-  void OnLogAdvanced() override { Pull(); }
+  void OnLogAdvanced() override { Pull(); }  // LiveLogs::Apply settles the log after all followers
   model::EntryId position() const override { return told_; }
 
   const std::string& user() const { return user_; }
-  const std::string& device() const { return hello_.device; }
+  const std::string& device() const { return device_; }
   bool live() const { return state_ == State::kLive; }
   bool ended() const { return state_ == State::kEnded; }
   model::EntryId told() const { return told_; }
@@ -109,33 +113,42 @@ class Session final : public logs::LogFollower {
   };
 
   void OnFrame(std::string_view object, Moment now);
-  void On(wire::Hello& hello, Moment now);
+  void On(wire::Hello& hello);
   void On(wire::Ack& ack);
   void On(wire::Mark& mark);
   void On(wire::List& list);
   void On(wire::AuthToken& token, Moment now);
-  Resume Place(const logs::LogOpening& opening, std::string_view epoch);
+  Resume Place(const logs::LogHead& head, std::optional<model::EntryId> stored, std::string_view epoch);
+  model::EntryId Start(const logs::LogHead& head) const;
+  void Advance();
   void Pull();
   void Deliver(const logs::LogPiece& piece, model::EntryId covered);
-  void Flush(std::vector<logs::LogLine>& items);
+  void SendItems(std::span<const logs::LogLine> lines);
   void Settle(model::EntryId cursor);
+  bool unlimited() const { return credit_ == UINT32_MAX; }
   void SendError(std::string_view i, std::string_view code, std::string_view message, Retry retry);
+  void SendFailure(std::string_view i, const base::Status& status);
+  void End(CloseCode code, std::string_view message, int64_t after_ms);
 
   SessionHost& host_;
   SessionOptions options_;
   State state_ = State::kAwaitHello;
+  bool pulling_ = false;           // inside Pull()
   bool reading_ = false;           // a ReadLog is under way
   bool waits_for_credit_ = false;  // the next entry is an item, and there is no credit for it
   bool pinged_ = false;
   bool warned_ = false;
-  uint16_t replies_due_ = 0;  // marks and lists that the host has not answered
+  uint8_t marks_due_ = 0;  // not answered by the host yet
+  uint8_t lists_due_ = 0;
   uint32_t credit_ = 0;
   size_t in_flight_ = 0;
-  std::string user_;
-  wire::Hello hello_;
-  int64_t token_expires_ms_ = 0;
-  int64_t heard_ms_ = 0;  // monotonic: the last frame of the client
+  std::string user_, device_;
+  std::unique_ptr<const wire::Hello> hello_;  // until the welcome
+  // Monotonic: a clock that is set disconnects nobody.
+  int64_t heard_ms_;  // the last message of the client; before a hello, when the session began
   int64_t pinged_ms_ = 0;
+  int64_t expires_ms_ = 0;        // when the token ends
+  int64_t token_expires_ms_ = 0;  // the same by the wall clock, until the welcome
   logs::LiveLog* log_ = nullptr;
   model::EntryId told_, receipt_, reading_to_;
   std::vector<Sent> sent_;
