@@ -63,6 +63,54 @@ struct PendingSummary {
   std::vector<std::pair<std::string, uint64_t>> consumers;  // those with pending entries, by name
 };
 
+struct PendingRangeOptions {
+  EntryId start = {};
+  EntryId end = EntryId::Max();
+  size_t count = SIZE_MAX;
+  int64_t min_idle_ms = 0;
+  std::optional<std::string_view> consumer = {};
+};
+
+struct PendingEntry {
+  EntryId id;
+  std::string consumer;      // empty: released by XNACK, nobody's
+  int64_t delivered_ms = 0;  // wall clock
+  int64_t idle_ms = 0;       // -1: nobody's
+  uint64_t deliveries = 0;
+};
+
+enum class Answer : uint8_t { kEntries, kIdsOnly };  // kIdsOnly: JUSTID, which counts no delivery
+
+struct ClaimOptions {
+  int64_t min_idle_ms = 0;
+  std::optional<int64_t> idle_ms = {};  // IDLE: how long ago the last delivery shall have been
+  std::optional<int64_t> time_ms = {};  // TIME: when; wins over IDLE
+  std::optional<uint64_t> retry_count = {};
+  bool force = false;  // entries that are not pending become so
+  Answer answer = Answer::kEntries;
+  std::optional<EntryId> last_id = {};  // LASTID: moves the group forward to it
+};
+
+struct AutoClaimOptions {
+  int64_t min_idle_ms = 0;
+  EntryId start = {};
+  size_t count = 100;
+  Answer answer = Answer::kEntries;
+};
+
+struct AutoClaimed {
+  EntryId next;                  // 0-0: the whole list was looked at
+  Entries entries;               // kIdsOnly: EntryView::Gone of each
+  std::vector<EntryId> deleted;  // no longer in the stream, so no longer pending
+};
+
+struct SetIdOptions {
+  EntryId last_id = {};
+  std::optional<uint64_t> entries_added = {};
+  std::optional<EntryId> max_deleted = {};
+  std::optional<uint64_t> max_future_ms = {};  // as AppendOptions
+};
+
 struct StreamReport {
   uint64_t length = 0, radix_keys = 0, radix_nodes = 0, entries_added = 0, groups = 0;
   EntryId last_id, max_deleted, first_id;  // first_id: `recorded-first-entry-id`
@@ -81,6 +129,24 @@ struct ConsumerReport {
   uint64_t pending = 0;
   int64_t idle_ms = 0;       // since the last attempt
   int64_t inactive_ms = -1;  // since the last success; -1: never
+  int64_t seen_ms = 0;       // the same two, as times of the wall clock
+  int64_t active_ms = -1;
+};
+
+// XINFO STREAM ... FULL.
+struct FullReport {
+  struct OfConsumer {
+    ConsumerReport report;
+    std::vector<PendingEntry> pending;
+  };
+  struct OfGroup {
+    GroupReport report;
+    std::vector<PendingEntry> pending;
+    std::vector<OfConsumer> consumers;
+  };
+  StreamReport report;
+  Entries entries;
+  std::vector<OfGroup> groups;
 };
 
 }  // namespace tocsin::streams

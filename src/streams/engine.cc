@@ -44,6 +44,16 @@ StreamEngine::Slot& StreamEngine::SlotOf(std::string_view key) {
 }
 
 base::Result<Stream*> StreamEngine::Find(std::string_view key) {
+  auto found = FindStored(key);
+  if (!found.ok() || *found == nullptr) return found;
+  const int64_t expires_ms = (*found)->record().expires_ms;
+  if (expires_ms == 0 || expires_ms > clock_.NowMs()) return found;
+  auto gone = DeleteKey(key);
+  if (!gone.ok()) return gone.status();
+  return nullptr;
+}
+
+base::Result<Stream*> StreamEngine::FindStored(std::string_view key) {
   if (const auto found = slots_.find(key); found != slots_.end()) {
     uses_.splice(uses_.begin(), uses_, found->second.use);
     return found->second.stream.get();
@@ -95,25 +105,8 @@ void StreamEngine::Touch(std::string_view key, Confirms confirms) {
   if (slot.stream) memory_ -= std::min(memory_, slot.stream->memory());
 }
 
-base::Result<bool> StreamEngine::Exists(std::string_view key) {
-  auto found = Find(key);
-  if (!found.ok()) return found.status();
-  return *found != nullptr;
-}
-
-base::Result<bool> StreamEngine::DeleteKey(std::string_view key) {
-  auto found = Find(key);
-  if (!found.ok()) return found.status();
-  if (*found == nullptr) return false;
-  RETURN_IF_ERROR(LoadRow());
-  Touch(key);
-  doomed_.push_back(std::move(SlotOf(key).stream));
-  --keys_;
-  row_staged_ = true;
-  return true;
-}
-
 base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
+  RETURN_IF_ERROR(DeleteExpired());
   for (const auto& stream : doomed_) stream->Wipe(batch);
   for (const std::string& key : touched_) {
     const Slot& slot = slots_.find(key)->second;
@@ -121,6 +114,13 @@ base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
       slot.stream->Flush(batch);
     } else {
       batch.Delete(storage::Family::kGroups, StreamKey(key));
+    }
+  }
+  for (const auto& [key, put] : expiry_rows_) {
+    if (put) {
+      batch.Put(storage::Family::kGroups, key, {});
+    } else {
+      batch.Delete(storage::Family::kGroups, key);
     }
   }
   if (!row_staged_) return base::Ok();
@@ -134,6 +134,7 @@ base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
 
 void StreamEngine::AfterCommit(const base::Status& status) {
   doomed_.clear();
+  expiry_rows_.clear();
   row_staged_ = confirms_ = false;
   if (!status.ok()) {
     slots_.clear();
@@ -141,6 +142,7 @@ void StreamEngine::AfterCommit(const base::Status& status) {
     touched_.clear();
     memory_ = 0;
     row_loaded_ = false;
+    next_expiry_ms_.reset();
     return;
   }
   for (const std::string& key : touched_) {

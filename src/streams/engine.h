@@ -59,6 +59,7 @@ class StreamEngine final : public storage::Participant {
   // Answers how many entries went.
   base::Result<uint64_t> TrimStream(std::string_view key, const Trim& trim);          // XTRIM
   base::Result<uint64_t> Delete(std::string_view key, std::span<const EntryId> ids);  // XDEL
+  base::Status SetId(std::string_view key, const SetIdOptions& options);              // XSETID
   // 0-0 when there is no such key: what `$` means to XREAD.
   base::Result<EntryId> LastId(std::string_view key);
 
@@ -79,7 +80,19 @@ class StreamEngine final : public storage::Participant {
   base::Result<uint64_t> Ack(std::string_view key, std::string_view group, std::span<const EntryId> ids);
   base::Result<PendingSummary> PendingOf(std::string_view key, std::string_view group);
 
+  base::Result<std::vector<PendingEntry>> PendingRange(std::string_view key, std::string_view group,
+                                                       const PendingRangeOptions& options = {});
+  // XCLAIM. With Answer::kIdsOnly, the entries are EntryView::Gone.
+  base::Result<Entries> Claim(std::string_view key, std::string_view group, std::string_view consumer,
+                              std::span<const EntryId> ids, const ClaimOptions& options);
+  base::Result<AutoClaimed> AutoClaim(std::string_view key, std::string_view group, std::string_view consumer,
+                                      const AutoClaimOptions& options);
+
+  // Reports.
+
   base::Result<StreamReport> ReportStream(std::string_view key);
+  // At most `count` entries and pending entries of each list; 0: all.
+  base::Result<FullReport> ReportFull(std::string_view key, size_t count = 10);
   base::Result<std::vector<GroupReport>> ReportGroups(std::string_view key);
   base::Result<std::vector<ConsumerReport>> ReportConsumers(std::string_view key, std::string_view group);
 
@@ -87,6 +100,20 @@ class StreamEngine final : public storage::Participant {
 
   base::Result<bool> Exists(std::string_view key);
   base::Result<bool> DeleteKey(std::string_view key);
+  // The key `to` is replaced. "ERR no such key".
+  base::Status Rename(std::string_view from, std::string_view to);
+  base::Status DeleteAll();
+  base::Result<uint64_t> CountKeys();
+  // Keys in bytewise order: up to `limit` of those behind `after` (all of them: from "").
+  base::Result<std::vector<std::string>> Keys(std::string_view after, size_t limit);
+
+  // The key goes at this time of the wall clock (at once when it is past); nullopt: never. False: no such key.
+  base::Result<bool> SetExpiry(std::string_view key, std::optional<int64_t> at_ms);
+  // The outer nullopt: no such key; the inner one: it does not expire.
+  base::Result<std::optional<std::optional<int64_t>>> ExpiryOf(std::string_view key);
+  // When the next key expires, nullopt: none does. Expired keys are hidden at once and deleted by a turn's
+  // BeforeCommit; whoever runs the turns sees to it that there is one around that time.
+  base::Result<std::optional<int64_t>> NextExpiry();
 
   base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
@@ -105,6 +132,7 @@ class StreamEngine final : public storage::Participant {
 
   // nullptr: no such key.
   base::Result<Stream*> Find(std::string_view key);
+  base::Result<Stream*> FindStored(std::string_view key);  // also when it has expired
   base::Result<Stream*> FindOrMake(std::string_view key);
   // The group, or the failure that `missing` makes of a missing key or group.
   struct StreamAndGroup {
@@ -117,6 +145,11 @@ class StreamEngine final : public storage::Participant {
   void Touch(std::string_view key, Confirms confirms = Confirms::kYes);
   base::Status LoadRow();
   void DropSlot(Slots::iterator slot);
+  static PendingEntry Describe(const Group& group, const Pending& pending, int64_t now_ms);
+  void Doom(Slot& slot, std::string_view key);
+  void StageExpiry(std::string_view key, int64_t before_ms, int64_t after_ms);
+  base::Status DeleteExpired();
+  base::Result<std::vector<std::string>> StoredKeys(std::string_view after, size_t limit);
   void Evict();
   base::Result<uint64_t> TrimFound(Stream& stream, const Trim& trim);
 
@@ -130,6 +163,11 @@ class StreamEngine final : public storage::Participant {
   std::vector<std::string> touched_;
   bool confirms_ = false;
   std::vector<std::unique_ptr<Stream>> doomed_;
+
+  // Rows of the index of expiries, in the order of the changes.
+  std::vector<std::pair<std::string, bool>> expiry_rows_;  // key, put (or deleted)
+
+  std::optional<int64_t> next_expiry_ms_;  // not before; nullopt: look
 
   bool row_loaded_ = false;
   bool row_staged_ = false;

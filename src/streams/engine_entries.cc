@@ -13,6 +13,10 @@ constexpr uint64_t kMaxTrimLimit = 1'000'000;
 constexpr std::string_view kNotAboveTop =
     "ERR The ID specified in XADD is equal or smaller than the target stream top item";
 
+uint64_t NowMs(const base::Clock& clock) { return static_cast<uint64_t>(std::max<int64_t>(clock.NowMs(), 0)); }
+
+bool IsAhead(uint64_t ms, uint64_t now_ms, uint64_t allowed_ms) { return ms > now_ms && ms - now_ms > allowed_ms; }
+
 // The id of the new entry; nothing when there is none above `last`.
 std::optional<EntryId> NextId(const AddId& asked, EntryId last, uint64_t now_ms) {
   switch (asked.kind) {
@@ -33,12 +37,12 @@ std::optional<EntryId> NextId(const AddId& asked, EntryId last, uint64_t now_ms)
 base::Result<std::optional<EntryId>> StreamEngine::Append(std::string_view key, FieldSpan fields,
                                                           const AppendOptions& options) {
   const AddId& asked = options.id;
-  const auto now_ms = static_cast<uint64_t>(std::max<int64_t>(clock_.NowMs(), 0));
+  const uint64_t now_ms = NowMs(clock_);
   if (asked.kind == AddId::Kind::kWhole && asked.id.IsZero()) {
     return Refused("ERR The ID specified in XADD must be greater than 0-0");
   }
-  if (options.max_future_ms && asked.kind != AddId::Kind::kAuto && asked.id.ms > now_ms &&
-      asked.id.ms - now_ms > *options.max_future_ms) {
+  if (options.max_future_ms && asked.kind != AddId::Kind::kAuto &&
+      IsAhead(asked.id.ms, now_ms, *options.max_future_ms)) {
     return Refused("ERR The ID specified in XADD is too far ahead of the clock for an ingest stream");
   }
   uint64_t bytes = 0;
@@ -128,6 +132,36 @@ base::Result<uint64_t> StreamEngine::Delete(std::string_view key, std::span<cons
   if (*stream == nullptr) return uint64_t{0};
   Touch(key);
   return (*stream)->Delete(ids);
+}
+
+base::Status StreamEngine::SetId(std::string_view key, const SetIdOptions& options) {
+  if (options.max_deleted && options.last_id < *options.max_deleted) {
+    return Refused("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+  }
+  if (options.max_future_ms && IsAhead(options.last_id.ms, NowMs(clock_), *options.max_future_ms)) {
+    return Refused("ERR The ID specified in XSETID is too far ahead of the clock for an ingest stream");
+  }
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return NoSuchKey();
+  Stream& stream = **found;
+  if (options.last_id < stream.record().max_deleted) {
+    return Refused("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+  }
+  if (stream.length() > 0) {
+    Entries top;
+    RETURN_IF_ERROR(stream.Scan({}, EntryId::Max(), Direction::kBackward, {.count = 1}, top));
+    if (!top.empty() && options.last_id < top.list.front().id()) {
+      return Refused("ERR The ID specified in XSETID is smaller than the target stream top item");
+    }
+    if (options.entries_added && stream.length() > *options.entries_added) {
+      return Refused("ERR The entries_added specified in XSETID is smaller than the target stream length");
+    }
+  }
+  Touch(key);
+  const bool move_mark = options.max_deleted && !options.max_deleted->IsZero();
+  stream.SetIds(options.last_id, options.entries_added, move_mark ? options.max_deleted : std::nullopt);
+  return base::Ok();
 }
 
 }  // namespace tocsin::streams

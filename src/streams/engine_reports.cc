@@ -1,4 +1,6 @@
-// What the engine tells about itself: XPENDING, XINFO.
+// What the engine tells about its streams: XINFO.
+#include <algorithm>
+
 #include "streams/engine.h"
 #include "streams/errors.h"
 
@@ -27,23 +29,16 @@ GroupReport ReportOf(const Stream& stream, const Group& group) {
   return report;
 }
 
-}  // namespace
-
-base::Result<PendingSummary> StreamEngine::PendingOf(std::string_view key, std::string_view group) {
-  auto found = FindGroup(key, group);
-  if (!found.ok()) return found.status();
-  if (found->group == nullptr) return NoSuchKeyOrGroup(key, group);
-  PendingSummary summary;
-  const auto& pending = found->group->pending();
-  summary.count = pending.size();
-  if (pending.empty()) return summary;
-  summary.smallest = pending.First()->id;
-  summary.largest = pending.Last()->id;
-  for (const auto& [name, consumer] : found->group->consumers()) {
-    if (!consumer->pending.empty()) summary.consumers.emplace_back(name, consumer->pending.size());
-  }
-  return summary;
+ConsumerReport ReportOf(const Consumer& consumer, int64_t now_ms) {
+  return {.name = consumer.name,
+          .pending = consumer.pending.size(),
+          .idle_ms = std::max<int64_t>(now_ms - consumer.seen_ms, 0),
+          .inactive_ms = consumer.active_ms < 0 ? -1 : std::max<int64_t>(now_ms - consumer.active_ms, 0),
+          .seen_ms = consumer.seen_ms,
+          .active_ms = consumer.active_ms};
 }
+
+}  // namespace
 
 base::Result<StreamReport> StreamEngine::ReportStream(std::string_view key) {
   auto found = Find(key);
@@ -87,14 +82,37 @@ base::Result<std::vector<ConsumerReport>> StreamEngine::ReportConsumers(std::str
   if (found->group == nullptr) return NoSuchGroup(key, group);
   const int64_t now_ms = clock_.NowMs();
   std::vector<ConsumerReport> reports;
-  for (const auto& [name, consumer] : found->group->consumers()) {
-    reports.push_back(
-        {.name = name,
-         .pending = consumer->pending.size(),
-         .idle_ms = std::max<int64_t>(now_ms - consumer->seen_ms, 0),
-         .inactive_ms = consumer->active_ms < 0 ? -1 : std::max<int64_t>(now_ms - consumer->active_ms, 0)});
-  }
+  for (const auto& [name, consumer] : found->group->consumers()) reports.push_back(ReportOf(*consumer, now_ms));
   return reports;
+}
+
+base::Result<FullReport> StreamEngine::ReportFull(std::string_view key, size_t count) {
+  auto report = ReportStream(key);
+  if (!report.ok()) return report.status();
+  if (count == 0) count = SIZE_MAX;
+  Stream& stream = **Find(key);
+  FullReport full{.report = std::move(*report), .entries = {}, .groups = {}};
+  RETURN_IF_ERROR(stream.Scan({}, EntryId::Max(), Direction::kForward, {.count = count}, full.entries));
+  auto groups = stream.LoadGroups();
+  if (!groups.ok()) return groups.status();
+  const int64_t now_ms = clock_.NowMs();
+  for (const auto& [name, group] : **groups) {
+    FullReport::OfGroup& of_group = full.groups.emplace_back();
+    of_group.report = ReportOf(stream, *group);
+    group->pending().ForEach({}, [&](const Pending& pending) {
+      of_group.pending.push_back(Describe(*group, pending, now_ms));
+      return of_group.pending.size() < count;
+    });
+    for (const auto& [consumer_name, consumer] : group->consumers()) {
+      FullReport::OfConsumer& of_consumer = of_group.consumers.emplace_back();
+      of_consumer.report = ReportOf(*consumer, now_ms);
+      consumer->pending.ForEach({}, [&](const Consumer::Own& own) {
+        of_consumer.pending.push_back(Describe(*group, *group->FindPending(own.id), now_ms));
+        return of_consumer.pending.size() < count;
+      });
+    }
+  }
+  return full;
 }
 
 }  // namespace tocsin::streams

@@ -68,28 +68,39 @@ void Group::Active(Consumer& consumer, int64_t now_ms) {
   Seen(consumer, consumer.seen_ms);
 }
 
-void Group::Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint32_t deliveries) {
-  staged_ = true;
-  if (Pending* pending = pending_.Find(id)) {
-    if (pending->consumer != consumer.number) {
-      ConsumerOf(*pending).pending.Erase(id);
-      consumer.pending.Insert({id});
-      pending->consumer = consumer.number;
-    }
-    pending->delivered_ms = delivered_ms;
-    pending->deliveries = deliveries;
-    pending_.Touch(id);
-    return;
-  }
-  pending_.Insert({id, delivered_ms, deliveries, consumer.number});
-  consumer.pending.Insert({id});
+Consumer* Group::ConsumerOf(const Pending& pending) const {
+  const auto found = by_number_.find(pending.consumer);
+  return found == by_number_.end() ? nullptr : found->second;
 }
+
+void Group::SetPending(Pending pending) {
+  staged_ = true;
+  Pending* known = pending_.Find(pending.id);
+  if (known == nullptr || known->consumer != pending.consumer) {
+    if (known != nullptr) {
+      if (Consumer* before = ConsumerOf(*known)) before->pending.Erase(pending.id);
+    }
+    if (Consumer* after = ConsumerOf(pending)) after->pending.Insert({pending.id});
+  }
+  if (known == nullptr) {
+    pending_.Insert(pending);
+  } else {
+    *known = pending;
+    pending_.Touch(pending.id);
+  }
+}
+
+void Group::Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint64_t deliveries) {
+  SetPending({id, delivered_ms, deliveries, consumer.number});
+}
+
+void Group::Release(EntryId id, uint64_t deliveries) { SetPending({id, 0, deliveries, kNobody}); }
 
 bool Group::Unassign(EntryId id) {
   const Pending* pending = pending_.Find(id);
   if (pending == nullptr) return false;
   staged_ = true;
-  ConsumerOf(*pending).pending.Erase(id);
+  if (Consumer* consumer = ConsumerOf(*pending)) consumer->pending.Erase(id);
   pending_.Erase(id);
   return true;
 }
@@ -133,7 +144,7 @@ void Group::Flush(storage::Batch& batch) {
       model::PutVarint(value, ms == 0 ? pending.id.seq - before.seq : pending.id.seq);
       model::PutVarint(value, ZigZag(pending.delivered_ms - time_before));
       model::PutVarint(value, pending.deliveries);
-      model::PutVarint(value, pending.consumer);
+      model::PutVarint(value, pending.consumer == kNobody ? 0 : uint64_t{pending.consumer} + 1);
       before = pending.id;
       time_before = pending.delivered_ms;
     }
@@ -188,11 +199,14 @@ bool Group::LoadPendingRow(EntryId name, std::string_view value) {
       return false;
     }
     const EntryId id{before.ms + ms, ms == 0 ? before.seq + seq : seq};
-    const auto owner = by_number_.find(static_cast<uint32_t>(consumer));
-    if (owner == by_number_.end() || id < before || (!block.empty() && id == before)) return false;
+    if (id < before || (!block.empty() && id == before)) return false;
     time += UnZigZag(delivered);
-    owner->second->pending.Insert({id});
-    block.push_back({id, time, static_cast<uint32_t>(deliveries), owner->first});
+    block.push_back({id, time, deliveries, consumer == 0 ? kNobody : static_cast<uint32_t>(consumer - 1)});
+    if (consumer != 0) {
+      Consumer* owner = ConsumerOf(block.back());
+      if (owner == nullptr) return false;
+      owner->pending.Insert({id});
+    }
     before = id;
   }
   return pending_.Restore(name, std::move(block));

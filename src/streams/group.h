@@ -1,8 +1,8 @@
 // Group: a consumer group of one stream, with its consumers and its pending entries. Loaded from the store when first
 // asked for, written back by Flush once per turn.
 //
-// 1. Every pending entry is in the group's list and in the list of exactly one consumer. Counters are sizes of lists:
-//    they cannot drift or underflow.
+// 1. Every pending entry is in the group's list and in the list of its consumer (of none, when XNACK released it).
+//    Counters are sizes of lists: they cannot drift or underflow.
 // 2. What changed is written once per turn, in rows: the group, a consumer, a block of pending entries.
 #pragma once
 
@@ -21,11 +21,13 @@
 
 namespace tocsin::streams {
 
+inline constexpr uint32_t kNobody = UINT32_MAX;  // in place of a consumer's number
+
 struct Pending {
   EntryId id;
   int64_t delivered_ms = 0;  // wall clock
-  uint32_t deliveries = 0;
-  uint32_t consumer = 0;
+  uint64_t deliveries = 0;
+  uint32_t consumer = kNobody;
 };
 
 struct Consumer {
@@ -59,7 +61,8 @@ class Group {
   // Consumers, in the order of their names.
   const std::map<std::string, std::unique_ptr<Consumer>, std::less<>>& consumers() const { return consumers_; }
   Consumer* FindConsumer(std::string_view name);
-  Consumer& ConsumerOf(const Pending& pending) const { return *by_number_.at(pending.consumer); }
+  // nullptr: nobody's.
+  Consumer* ConsumerOf(const Pending& pending) const;
   Consumer& AddConsumer(std::string_view name, int64_t now_ms);
   // Its pending entries go with it; answers how many.
   size_t RemoveConsumer(Consumer& consumer);
@@ -68,9 +71,12 @@ class Group {
   void Active(Consumer& consumer, int64_t now_ms);
 
   const IdBlocks<Pending, Tracked::kYes>& pending() const { return pending_; }
+  // Good until the next change.
   const Pending* FindPending(EntryId id) { return pending_.Find(id); }
   // Makes the entry pending for the consumer, or moves it there.
-  void Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint32_t deliveries);
+  void Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint64_t deliveries);
+  // Makes the entry pending for nobody, and idle for ever.
+  void Release(EntryId id, uint64_t deliveries);
   bool Unassign(EntryId id);
 
   bool staged() const { return staged_; }
@@ -85,6 +91,7 @@ class Group {
 
  private:
   void Stage(Consumer& consumer);
+  void SetPending(Pending pending);
 
   uint64_t stream_;
   uint32_t number_;

@@ -4,6 +4,7 @@ namespace tocsin::streams {
 namespace {
 
 constexpr char kNodeTag = 'n';
+constexpr char kExpiryTag = 'x';
 constexpr char kGroupTag = 's';
 constexpr uint8_t kStreamFormat = 1;
 
@@ -37,6 +38,14 @@ std::string StreamKey(std::string_view name) {
   key.append(name);
   return key;
 }
+
+std::string ExpiryKey(int64_t at_ms, std::string_view name) {
+  std::string key = Tagged(kExpiryTag, static_cast<uint64_t>(at_ms));
+  key.append(name);
+  return key;
+}
+
+std::string ExpiryEnd() { return std::string(1, kExpiryTag + 1); }
 
 std::string EntryKey(uint64_t number, EntryId id) {
   std::string key;

@@ -3,6 +3,7 @@
 //   kGroups   'e'                              the engine: next stream number, number of keys
 //             'k' name                         a stream: number, counters, tail node
 //             'n' number node-id               a node that is full
+//             'x' time name                    a key that expires then
 //             's' number group 0               a group
 //             's' number group 1 consumer      a consumer
 //             's' number group 2 entry-id      a block of pending entries
@@ -26,6 +27,9 @@ inline constexpr std::string_view kEngineKey = "e";
 inline constexpr char kStreamTag = 'k';
 
 std::string StreamKey(std::string_view name);
+
+std::string ExpiryKey(int64_t at_ms, std::string_view name);
+std::string ExpiryEnd();
 
 std::string EntryKey(uint64_t number, EntryId id);
 std::string EntriesEnd(uint64_t number);  // above every EntryKey of the stream

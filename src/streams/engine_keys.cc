@@ -1,0 +1,173 @@
+// Commands on keys: EXISTS, DEL, RENAME, KEYS, DBSIZE, FLUSHALL, EXPIRE and TTL.
+#include <algorithm>
+#include <iterator>
+
+#include "streams/engine.h"
+#include "streams/errors.h"
+
+namespace tocsin::streams {
+namespace {
+
+constexpr size_t kExpiriesPerTurn = 256;
+
+}  // namespace
+
+base::Result<bool> StreamEngine::Exists(std::string_view key) {
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  return *found != nullptr;
+}
+
+void StreamEngine::Doom(Slot& slot, std::string_view key) {
+  StageExpiry(key, slot.stream->record().expires_ms, 0);
+  doomed_.push_back(std::move(slot.stream));
+}
+
+base::Result<bool> StreamEngine::DeleteKey(std::string_view key) {
+  auto found = FindStored(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return false;
+  RETURN_IF_ERROR(LoadRow());
+  Touch(key);
+  Doom(SlotOf(key), key);
+  --keys_;
+  row_staged_ = true;
+  return true;
+}
+
+base::Status StreamEngine::Rename(std::string_view from, std::string_view to) {
+  auto source = Find(from);
+  if (!source.ok()) return source.status();
+  if (*source == nullptr) return NoSuchKey();
+  if (from == to) return base::Ok();
+  auto target = DeleteKey(to);
+  if (!target.ok()) return target.status();
+  Touch(from);
+  Touch(to);
+  Slot& before = SlotOf(from);
+  Slot& after = SlotOf(to);
+  const int64_t expires_ms = before.stream->record().expires_ms;
+  after.stream = std::move(before.stream);
+  after.stream->Rename(std::string(to));
+  StageExpiry(from, expires_ms, 0);
+  StageExpiry(to, 0, expires_ms);
+  return base::Ok();
+}
+
+base::Status StreamEngine::DeleteAll() {
+  constexpr size_t kAtOnce = 1024;
+  std::string after;
+  for (;;) {
+    auto keys = Keys(after, kAtOnce);
+    if (!keys.ok()) return keys.status();
+    if (keys->empty()) return base::Ok();
+    for (const std::string& key : *keys) {
+      auto gone = DeleteKey(key);
+      if (!gone.ok()) return gone.status();
+    }
+    after = keys->back();
+  }
+}
+
+base::Result<uint64_t> StreamEngine::CountKeys() {
+  RETURN_IF_ERROR(LoadRow());
+  RETURN_IF_ERROR(DeleteExpired());
+  return keys_;
+}
+
+base::Result<std::vector<std::string>> StreamEngine::StoredKeys(std::string_view after, size_t limit) {
+  std::vector<std::string> keys;
+  std::string lower = StreamKey(after);
+  if (!after.empty()) lower.push_back('\0');
+  const auto rows = store_.Iterate(storage::Family::kGroups, lower, std::string(1, kStreamTag + 1));
+  for (rows->SeekToFirst(); rows->Valid() && keys.size() < limit; rows->Next()) {
+    const std::string_view key = rows->key().substr(1);
+    const auto slot = slots_.find(key);
+    if (slot != slots_.end() && slot->second.touched) continue;  // those come from memory
+    keys.emplace_back(key);
+  }
+  RETURN_IF_ERROR(rows->status());
+  return keys;
+}
+
+base::Result<std::vector<std::string>> StreamEngine::Keys(std::string_view after, size_t limit) {
+  RETURN_IF_ERROR(DeleteExpired());
+  auto keys = StoredKeys(after, limit);
+  if (!keys.ok()) return keys;
+  for (const std::string& key : touched_) {
+    if ((key > after || (after.empty() && key.empty())) && slots_.find(key)->second.stream) keys->push_back(key);
+  }
+  std::sort(keys->begin(), keys->end());
+  if (keys->size() > limit) keys->resize(limit);
+  return keys;
+}
+
+void StreamEngine::StageExpiry(std::string_view key, int64_t before_ms, int64_t after_ms) {
+  if (before_ms == after_ms) return;
+  if (before_ms != 0) expiry_rows_.emplace_back(ExpiryKey(before_ms, key), false);
+  if (after_ms == 0) return;
+  expiry_rows_.emplace_back(ExpiryKey(after_ms, key), true);
+  if (next_expiry_ms_) next_expiry_ms_ = std::min(*next_expiry_ms_, after_ms);
+}
+
+base::Result<bool> StreamEngine::SetExpiry(std::string_view key, std::optional<int64_t> at_ms) {
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return false;
+  if (at_ms && *at_ms <= clock_.NowMs()) return DeleteKey(key);
+  const int64_t after_ms = at_ms.value_or(0);
+  const int64_t before_ms = (*found)->record().expires_ms;
+  if (before_ms == after_ms) return true;
+  Touch(key);
+  StageExpiry(key, before_ms, after_ms);
+  (*found)->SetExpiry(after_ms);
+  return true;
+}
+
+base::Result<std::optional<std::optional<int64_t>>> StreamEngine::ExpiryOf(std::string_view key) {
+  using Expiry = std::optional<int64_t>;
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return std::optional<Expiry>();
+  const int64_t at_ms = (*found)->record().expires_ms;
+  return std::optional<Expiry>(at_ms == 0 ? Expiry() : Expiry(at_ms));
+}
+
+base::Result<std::optional<int64_t>> StreamEngine::NextExpiry() {
+  std::optional<int64_t> next;
+  for (const auto& [key, put] : expiry_rows_) {
+    if (put) next = std::min(next.value_or(INT64_MAX), static_cast<int64_t>(model::GetBig64(key.data() + 1)));
+  }
+  const auto rows = store_.Iterate(storage::Family::kGroups, ExpiryKey(0, {}), ExpiryEnd());
+  rows->SeekToFirst();
+  RETURN_IF_ERROR(rows->status());
+  if (rows->Valid()) {
+    next = std::min(next.value_or(INT64_MAX), static_cast<int64_t>(model::GetBig64(rows->key().data() + 1)));
+  }
+  return next;
+}
+
+base::Status StreamEngine::DeleteExpired() {
+  const int64_t now_ms = clock_.NowMs();
+  if (next_expiry_ms_ && now_ms < *next_expiry_ms_) return base::Ok();
+  std::vector<std::string> due;
+  const auto rows = store_.Iterate(storage::Family::kGroups, ExpiryKey(0, {}), ExpiryEnd());
+  next_expiry_ms_ = INT64_MAX;
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+    const auto at_ms = static_cast<int64_t>(model::GetBig64(rows->key().data() + 1));
+    if (at_ms > now_ms || due.size() == kExpiriesPerTurn) {
+      next_expiry_ms_ = at_ms;
+      break;
+    }
+    due.emplace_back(rows->key().substr(9));
+  }
+  RETURN_IF_ERROR(rows->status());
+  for (const std::string& key : due) {
+    // A row that this turn has made void finds a key with another time, or none.
+    auto found = Find(key);
+    if (!found.ok()) return found.status();
+  }
+  return base::Ok();
+}
+
+}  // namespace tocsin::streams
