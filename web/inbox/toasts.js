@@ -8,6 +8,7 @@ export class Toasts {
   #box = $('toasts');
   #waiting = [];
   #timer = null;
+  #burst = null;                          // {toast, count}: it counts on while it is shown
   #onOpen;
 
   /** `onOpen(record)`: somebody clicked a toast. */
@@ -40,8 +41,11 @@ export class Toasts {
     else say(records.map(({ title, body, prio }) => `${prio === 'critical' ? 'Critical. ' : ''}${title ? `${title}. ` : ''}${body ?? ''}`).join(' '), { urgent });
     if (document.visibilityState === 'hidden') return;   // the badge says it
     if (records.length > SHOWN) {
-      const newest = records[records.length - 1];
-      this.#add(this.#toast(newest, `${records.length} new notifications`, `Latest: ${newest.title || newest.body}`));
+      const newest = records[records.length - 1], isGoingOn = this.#burst?.toast.isConnected;
+      const count = records.length + (isGoingOn ? this.#burst.count : 0);
+      if (isGoingOn) this.#burst.toast.remove();
+      const toast = this.#toast(newest, `${count} new notifications`, `Latest: ${newest.title || newest.body}`);
+      this.#burst = { toast: this.#add(toast), count };
     } else {
       for (const record of records) this.#add(this.#toast(record, record.title || record.body, record.title ? record.body : ''));
     }

@@ -101,7 +101,7 @@ export class ListView {
       if (event.target.closest('a, button, summary, pre') || String(getSelection()) !== '') return;
       href ? handle.click() : act('open');
     });
-    node.addEventListener('animationend', () => node.classList.remove('arriving'), { once: true });
+    node.addEventListener('animationend', ({ animationName }) => { if (animationName === 'glow') node.classList.remove('arriving'); });
 
     function tool(what, name, label) {
       const button = el('button', { type: 'button', class: 'quiet icon-only', onclick: () => act(button.dataset.act) });
