@@ -7,25 +7,36 @@
 
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 namespace tocsin::base {
 namespace {
 
 std::atomic<Level> threshold{Level::kInfo};
 
+void AppendCodePoint(std::string& out, unsigned value) {
+  char escape[8];
+  std::snprintf(escape, sizeof escape, "\\u%04x", value);
+  out += escape;
+}
+
+// What is not UTF-8 becomes U+FFFD, and control characters (C1 too) are escaped: a peer's bytes reach no terminal.
 void AppendEscaped(std::string& out, std::string_view text) {
   out.push_back('"');
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    const auto byte = static_cast<unsigned char>(text[0]);
+    if (length == 0) {
+      AppendCodePoint(out, 0xfffd);
     } else if (byte < 0x20 || byte == 0x7f) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", byte);
-      out += escape;
+      AppendCodePoint(out, byte);
+    } else if (byte == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) {
+      AppendCodePoint(out, static_cast<unsigned char>(text[1]));
     } else {
-      out.push_back(c);
+      if (byte == '"' || byte == '\\') out.push_back('\\');
+      out.append(text, 0, length);
     }
+    text.remove_prefix(length == 0 ? 1 : length);
   }
   out.push_back('"');
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "model/limits.h"
 
 namespace tocsin::model {
@@ -20,23 +21,10 @@ std::optional<Priority> ParsePriority(std::string_view name) {
 }
 
 bool IsValidUtf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
-  const unsigned char* end = at + text.size();
-  while (at < end) {
-    unsigned char lead = *at++;
-    if (lead < 0x80) continue;
-    int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4 || end - at < more) return false;
-    unsigned char low = 0x80, high = 0xbf;  // bounds of the second byte, Unicode table 3-7
-    if (lead == 0xe0) low = 0xa0;
-    if (lead == 0xed) high = 0x9f;
-    if (lead == 0xf0) low = 0x90;
-    if (lead == 0xf4) high = 0x8f;
-    if (*at < low || *at > high) return false;
-    ++at;
-    for (int i = 1; i < more; ++i, ++at) {
-      if (*at < 0x80 || *at > 0xbf) return false;
-    }
+  while (!text.empty()) {
+    const size_t length = static_cast<signed char>(text.front()) >= 0 ? 1 : base::Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
 }
