@@ -9,7 +9,7 @@
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -68,7 +68,8 @@ export function token(user, claims = {}, { secret = JWT_SECRET, header = { alg: 
 // ---- the server ------------------------------------------------------------------------------------------------------
 
 export class Server {
-  // `settings`: as in the configuration, {allowed_origins: '...'}; `wrap`: a command to run the binary under.
+  // `settings`: as in the configuration, {allowed_origins: '...'}; undefined: the default. `wrap`: a command to run the
+  // binary under; it has to become the binary (exec).
   static async start(t, { settings = {}, wrap = [], dataDir } = {}) {
     const server = new Server();
     server.wrap = wrap;
@@ -89,13 +90,18 @@ export class Server {
   }
 
   get url() { return `http://127.0.0.1:${this.port}`; }
+  get pid() { return this.child.pid; }
+  // Resident memory now, in MiB.
+  get rss() { return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]) / 1024; }
   get running() { return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null; }
 
   // Starts it on the same ports and data; resolves when it has said `ready`.
   async launch() {
     const env = { ...process.env };
     for (const name of Object.keys(env)) if (name.startsWith('TOCSIN_')) delete env[name];
-    for (const [name, value] of Object.entries(this.settings)) env[`TOCSIN_${name.toUpperCase()}`] = String(value);
+    for (const [name, value] of Object.entries(this.settings)) {
+      if (value !== undefined) env[`TOCSIN_${name.toUpperCase()}`] = String(value);
+    }
     const [command, ...args] = [...this.wrap, BINARY, 'serve'];
     this.stdout = '';
     this.stderr = '';
@@ -161,6 +167,20 @@ export class Server {
     if (answer.status !== 202) throw new Error(`publish: ${answer.status} ${answer.text}`);
     return answer.json.items.map((item) => item.nid);
   }
+}
+
+// Runs the binary with `args` to its end; resolves with {code, stdout, stderr}. `variables`: its TOCSIN_* variables.
+export async function command(args, { variables = {}, input = '', cwd } = {}) {
+  const env = { ...process.env };
+  for (const name of Object.keys(env)) if (name.startsWith('TOCSIN_')) delete env[name];
+  const child = spawn(BINARY, args, { env: { ...env, ...variables }, cwd });
+  let stdout = '', stderr = '';
+  child.stdout.on('data', (chunk) => { stdout += chunk; });
+  child.stderr.on('data', (chunk) => { stderr += chunk; });
+  child.stdin.on('error', () => {});  // a command that does not read its input may end before it came
+  child.stdin.end(input);
+  const [code] = await within(once(child, 'close'), () => `\`tocsin ${args.join(' ')}\` to end: ${stdout}${stderr}`);
+  return { code, stdout, stderr };
 }
 
 // ---- the WebSocket client --------------------------------------------------------------------------------------------

@@ -89,11 +89,9 @@ test('pull answers what is there, and waits for what is not', async (t) => {
   await server.publish({ user_id: 'ann', message: 'one' });
   const first = await server.request('GET', '/v1/pull', asUser('ann'));
   assert.equal(first.status, 200, first.text);
-  const frames = (answer) => answer.text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
-  const items = (answer) => (answer.json?.items ?? frames(answer).filter((f) => f.t === 'n').flatMap((f) => f.items));
-  const cursor = (answer) => answer.json?.cur ?? frames(answer).at(-1).cur;
+  const items = (answer) => answer.json.frames.filter((frame) => frame.t === 'n').flatMap((frame) => frame.items);
   assert.deepEqual(bodies(items(first)), ['one']);
-  const waiting = server.request('GET', `/v1/pull?cur=${encodeURIComponent(cursor(first))}&wait=20`, asUser('ann'));
+  const waiting = server.request('GET', `/v1/pull?cur=${encodeURIComponent(first.json.cur)}&wait=20`, asUser('ann'));
   await server.publish({ user_id: 'ann', message: 'two' });
   assert.deepEqual(bodies(items(await waiting)), ['two']);
 });
