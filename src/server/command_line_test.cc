@@ -1,0 +1,118 @@
+#include "server/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include "server/help.h"
+
+namespace tocsin::server {
+namespace {
+
+using base::Code;
+using base::Result;
+
+CommandLine Parse(std::vector<std::string> arguments) {
+  Result<CommandLine> line = ParseCommandLine(std::move(arguments));
+  EXPECT_TRUE(line.ok()) << line.status().ToString();
+  return line.ok() ? std::move(line).value() : CommandLine();
+}
+std::string MessageOf(std::vector<std::string> arguments) {
+  return std::string(ParseCommandLine(std::move(arguments)).status().message());
+}
+
+TEST(CommandLine, SettingsOfServe) {
+  CommandLine line =
+      Parse({"serve", "--config", "t.toml", "--listen=127.0.0.1:9", "--data-dir", "d", "--redis-listen", ""});
+  EXPECT_EQ(line.command, Command::kServe);
+  EXPECT_EQ(line.config_file, "t.toml");
+  std::vector<Assignment> flags = line.flags;
+  std::sort(flags.begin(), flags.end());
+  EXPECT_EQ(flags, (std::vector<Assignment>{{"data_dir", "d"}, {"listen", "127.0.0.1:9"}, {"redis_listen", ""}}));
+  EXPECT_EQ(Parse({"serve", "--data_dir", "d"}).flags, (std::vector<Assignment>{{"data_dir", "d"}}));
+  EXPECT_EQ(Parse({"serve", "--listen", "a:1", "--listen", "b:2"}).flags, (std::vector<Assignment>{{"listen", "b:2"}}));
+  EXPECT_EQ(Parse({"serve", "--redis-listen="}).flags, (std::vector<Assignment>{{"redis_listen", ""}}));
+}
+
+TEST(CommandLine, ASwitchMayStandAlone) {
+  EXPECT_EQ(Parse({"serve", "--demo"}).flags, (std::vector<Assignment>{{"demo", "on"}}));
+  EXPECT_EQ(Parse({"serve", "--demo=off"}).flags, (std::vector<Assignment>{{"demo", "off"}}));
+  EXPECT_EQ(Parse({"serve", "--demo=on"}).flags, (std::vector<Assignment>{{"demo", "on"}}));
+  EXPECT_EQ(Parse({"serve"}).flags, std::vector<Assignment>());
+}
+
+TEST(CommandLine, EverySettingIsAFlag) {
+  for (const SettingHelp& setting : AllSettings()) {
+    std::string flag = "--" + std::string(setting.name);
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    EXPECT_EQ(Parse({"serve", flag + "=x,y=2"}).flags, (std::vector<Assignment>{{std::string(setting.name), "x,y=2"}}));
+    EXPECT_NE(HelpFor(Command::kServe).find(flag), std::string::npos) << flag;
+  }
+}
+
+TEST(CommandLine, Publish) {
+  CommandLine line = Parse({"publish", "--user", "ann", "--user=bob", "--title", "T", "--data", "{\"a\":[1,2]}",
+                            "--json", "--idempotency-key", "k", "--server", "http://h:1", "Hello, world"});
+  EXPECT_EQ(line.command, Command::kPublish);
+  EXPECT_EQ(line.publish.users, (std::vector<std::string>{"ann", "bob"}));
+  EXPECT_EQ(line.publish.message, "Hello, world");
+  EXPECT_EQ(line.publish.data, "{\"a\":[1,2]}");
+  EXPECT_EQ(line.publish.idempotency_key, "k");
+  EXPECT_EQ(line.publish.output, Output::kJson);
+  EXPECT_EQ(Parse({"publish", "--user", "ann", "--message", "m"}).publish.message, "m");
+  EXPECT_EQ(Parse({"publish", "--user", "a,b", "--", "-minus"}).publish.users, (std::vector<std::string>{"a,b"}));
+  EXPECT_EQ(Parse({"publish", "--user", "a", "--", "--minus"}).publish.message, "--minus");
+  EXPECT_EQ(Parse({"publish", "--user", "ann", "Hello"}).publish.message, "Hello");
+  EXPECT_EQ(Parse({"publish", "Hello", "--user", "ann", "--user", "bob"}).publish.users.size(), 2u);
+}
+
+TEST(CommandLine, TailAndToken) {
+  CommandLine tail = Parse({"tail", "--user", "ann", "--device", "desk", "--since", "new", "--count", "3"});
+  EXPECT_EQ(tail.tail.user, "ann");
+  EXPECT_EQ(tail.tail.count, 3);
+  CommandLine token = Parse({"token", "--user", "ann", "--ttl", "7d", "--topics", "news,team.*"});
+  EXPECT_EQ(token.token.ttl, "7d");
+  EXPECT_EQ(token.token.topics, (std::vector<std::string>{"news", "team.*"}));
+}
+
+TEST(CommandLine, HelpTeaches) {
+  for (std::vector<std::string> arguments : std::vector<std::vector<std::string>>{{"--help"},
+                                                                                  {"-h"},
+                                                                                  {"help"},
+                                                                                  {"serve", "--help"},
+                                                                                  {"publish", "-h"},
+                                                                                  {"help", "tail"},
+                                                                                  {"token", "--user", "x", "--help"}}) {
+    CommandLine line = Parse(arguments);
+    EXPECT_EQ(line.command, Command::kHelp);
+    EXPECT_NE(line.help.find("usage: tocsin"), std::string::npos) << line.help;
+  }
+  for (const char* command : {"serve", "publish", "tail", "token", "version"}) {
+    EXPECT_NE(MainHelp().find(command), std::string::npos);
+  }
+}
+
+TEST(CommandLine, WrongUsageSaysWhatIsMeant) {
+  EXPECT_NE(MessageOf({}).find("tocsin --help"), std::string::npos);
+  EXPECT_EQ(MessageOf({"srve"}), "there is no command `srve`; did you mean `serve`?");
+  EXPECT_EQ(MessageOf({"serve", "--lisen", "x"}), "there is no option `--lisen`; did you mean `--listen`?");
+  EXPECT_EQ(MessageOf({"serve", "--data-dri=x"}), "there is no option `--data-dri`; did you mean `--data-dir`?");
+  EXPECT_EQ(MessageOf({"serve", "extra"}), "`extra` is not expected here");
+  EXPECT_FALSE(MessageOf({"serve", "--listen"}).empty());
+  EXPECT_FALSE(MessageOf({"tail", "--count", "many"}).empty());
+  EXPECT_FALSE(MessageOf({"publish", "--user", "a", "one", "two"}).empty());
+  EXPECT_FALSE(MessageOf({"publish", "--message", "one", "two"}).empty());
+  EXPECT_FALSE(MessageOf({"version", "--loud"}).empty());
+}
+
+TEST(ParseDuration, UnitsAndBounds) {
+  EXPECT_EQ(ParseDuration("90s").value(), 90'000);
+  EXPECT_EQ(ParseDuration("15m").value(), 900'000);
+  EXPECT_EQ(ParseDuration("12h").value(), 43'200'000);
+  EXPECT_EQ(ParseDuration("7d").value(), 604'800'000);
+  EXPECT_EQ(ParseDuration("60").value(), 60'000);
+  for (const char* text : {"", "h", "0", "-1h", "1w", "1.5h", "1h30m", "9999999d", "99999999999999999999"}) {
+    EXPECT_FALSE(ParseDuration(text).ok()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tocsin::server
