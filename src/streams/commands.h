@@ -57,6 +57,37 @@ struct ReadGroupOptions {
   std::optional<EntryId> history_after = {};
 };
 
+// One XREAD or XREADGROUP over several streams.
+struct ReadRequest {
+  struct From {
+    std::string key;
+    // XREAD: entries above it (`$` is the caller's to resolve, with LastId). XREADGROUP: nullopt for `>`, or the
+    // consumer's own pending entries above it.
+    std::optional<EntryId> after = {};
+  };
+  std::vector<From> streams = {};
+  std::optional<std::string> group = {};
+  std::string consumer = {};
+  size_t count = SIZE_MAX;      // per stream
+  size_t max_bytes = SIZE_MAX;  // per stream, about
+  Acks acks = Acks::kNeeded;
+  // CLAIM: before new entries, those that have been pending for anybody for so long, the longest first.
+  std::optional<int64_t> claim_min_idle_ms = {};
+};
+
+struct StreamEntries {
+  struct Claimed {
+    int64_t idle_ms;      // before this delivery
+    uint64_t deliveries;  // before this one
+  };
+  size_t stream = 0;  // which of the request
+  Entries entries;
+  std::vector<Claimed> claimed;  // of the first entries, which CLAIM took over
+};
+
+// Those streams that have something, in the order of the request; none: nil.
+using ReadAnswer = base::Result<std::vector<StreamEntries>>;
+
 struct PendingSummary {
   uint64_t count = 0;
   EntryId smallest, largest;                                // of count > 0

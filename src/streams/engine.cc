@@ -107,6 +107,7 @@ void StreamEngine::Touch(std::string_view key, Confirms confirms) {
 
 base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
   RETURN_IF_ERROR(DeleteExpired());
+  EndCommand();
   for (const auto& stream : doomed_) stream->Wipe(batch);
   for (const std::string& key : touched_) {
     const Slot& slot = slots_.find(key)->second;
@@ -143,6 +144,7 @@ void StreamEngine::AfterCommit(const base::Status& status) {
     memory_ = 0;
     row_loaded_ = false;
     next_expiry_ms_.reset();
+    AnswerWaiters(status);
     return;
   }
   for (const std::string& key : touched_) {
@@ -158,6 +160,7 @@ void StreamEngine::AfterCommit(const base::Status& status) {
   }
   touched_.clear();
   Evict();
+  AnswerWaiters(status);
 }
 
 void StreamEngine::DropSlot(Slots::iterator slot) {

@@ -17,6 +17,7 @@
 // operator.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -31,6 +32,7 @@
 #include "storage/committer.h"
 #include "streams/commands.h"
 #include "streams/stream.h"
+#include "streams/waiters.h"
 
 namespace tocsin::streams {
 
@@ -76,6 +78,26 @@ class StreamEngine final : public storage::Participant {
   // come as EntryView::Gone.
   base::Result<Entries> ReadGroup(std::string_view key, std::string_view group, std::string_view consumer,
                                   const ReadGroupOptions& options = {});
+  // XREAD or XREADGROUP over several streams: every stream and group is checked before the first is changed.
+  ReadAnswer ReadMany(const ReadRequest& request);
+
+  // Waiting.
+
+  // To be called after a ReadMany that found nothing, in the same Stage: nothing comes between. `done` is called on the
+  // commit thread, once, after the turn that brought an answer was synced (a failure is an answer, too: the group was
+  // destroyed), perhaps before the Done of the change that began to wait. It must not call the engine. When that very
+  // turn fails, the waiter is forgotten without a call. Never call it in MULTI.
+  WaiterId Wait(ReadRequest request, std::function<void(ReadAnswer)> done);
+  // For time-outs and lost connections. True: `done` will not be called. False: an answer is under way (or was given);
+  // should the turn fail, it is an empty one.
+  bool CancelWait(WaiterId id);
+  // Gives waiters what the command (or the whole MULTI) brought. To be called after each; BeforeCommit does, too.
+  void EndCommand();
+  // Asks again for waiters with CLAIM, for whom time brings entries. To be called now and then while there are any.
+  void RetryClaims();
+  bool has_claiming_waiters() const { return waiters_.has_claimers(); }
+  size_t waiting() const { return waiters_.size(); }
+
   // Answers how many were pending; 0 when there is no such key or group.
   base::Result<uint64_t> Ack(std::string_view key, std::string_view group, std::span<const EntryId> ids);
   base::Result<PendingSummary> PendingOf(std::string_view key, std::string_view group);
@@ -145,6 +167,16 @@ class StreamEngine final : public storage::Participant {
   void Touch(std::string_view key, Confirms confirms = Confirms::kYes);
   base::Status LoadRow();
   void DropSlot(Slots::iterator slot);
+  struct Served {
+    WaiterId id;
+    Waiter waiter;
+    ReadAnswer answer;
+    bool cancelled;
+  };
+  void Signal(std::string_view key);
+  bool Serve(WaiterId id);
+  void AnswerWaiters(const base::Status& status);
+  base::Status ClaimIdle(std::string_view key, const ReadRequest& request, StreamEntries& out);
   static PendingEntry Describe(const Group& group, const Pending& pending, int64_t now_ms);
   void Doom(Slot& slot, std::string_view key);
   void StageExpiry(std::string_view key, int64_t before_ms, int64_t after_ms);
@@ -163,6 +195,11 @@ class StreamEngine final : public storage::Participant {
   std::vector<std::string> touched_;
   bool confirms_ = false;
   std::vector<std::unique_ptr<Stream>> doomed_;
+
+  Waiters waiters_;
+  std::vector<std::string> signalled_;  // keys that have something for those who wait
+  std::vector<Served> served_;
+  std::vector<WaiterId> new_waiters_;  // of this turn, ascending
 
   // Rows of the index of expiries, in the order of the changes.
   std::vector<std::pair<std::string, bool>> expiry_rows_;  // key, put (or deleted)

@@ -64,6 +64,7 @@ base::Result<std::optional<EntryId>> StreamEngine::Append(std::string_view key, 
   RETURN_IF_ERROR(stream.Append(*id, fields, options_.nodes));
   auto trimmed = TrimFound(stream, options.trim);
   if (!trimmed.ok()) return trimmed.status();
+  Signal(key);
   return id;
 }
 

@@ -37,6 +37,7 @@ base::Result<bool> StreamEngine::GroupDestroy(std::string_view key, std::string_
   if (found->group == nullptr) return false;
   Touch(key);
   found->stream->RemoveGroup(group);
+  Signal(key);
   return true;
 }
 

@@ -32,6 +32,7 @@ base::Result<bool> StreamEngine::DeleteKey(std::string_view key) {
   Doom(SlotOf(key), key);
   --keys_;
   row_staged_ = true;
+  Signal(key);
   return true;
 }
 
@@ -51,6 +52,8 @@ base::Status StreamEngine::Rename(std::string_view from, std::string_view to) {
   after.stream->Rename(std::string(to));
   StageExpiry(from, expires_ms, 0);
   StageExpiry(to, 0, expires_ms);
+  Signal(from);
+  Signal(to);
   return base::Ok();
 }
 

@@ -1,5 +1,7 @@
 #include "streams/group.h"
 
+#include <algorithm>
+
 namespace tocsin::streams {
 namespace {
 
@@ -73,8 +75,24 @@ Consumer* Group::ConsumerOf(const Pending& pending) const {
   return found == by_number_.end() ? nullptr : found->second;
 }
 
+std::vector<Pending> Group::IdleSince(int64_t ms) {
+  std::vector<Pending> idle;
+  if (ms < oldest_ms_) return idle;
+  int64_t oldest_ms = INT64_MAX;
+  pending_.ForEach({}, [&](const Pending& pending) {
+    oldest_ms = std::min(oldest_ms, pending.delivered_ms);
+    if (pending.delivered_ms <= ms) idle.push_back(pending);
+    return true;
+  });
+  oldest_ms_ = oldest_ms;
+  std::stable_sort(idle.begin(), idle.end(),
+                   [](const Pending& a, const Pending& b) { return a.delivered_ms < b.delivered_ms; });
+  return idle;
+}
+
 void Group::SetPending(Pending pending) {
   staged_ = true;
+  oldest_ms_ = std::min(oldest_ms_, pending.delivered_ms);
   Pending* known = pending_.Find(pending.id);
   if (known == nullptr || known->consumer != pending.consumer) {
     if (known != nullptr) {

@@ -79,6 +79,9 @@ class Group {
   void Release(EntryId id, uint64_t deliveries);
   bool Unassign(EntryId id);
 
+  // Entries that were delivered last at or before this time, the longest ago first.
+  std::vector<Pending> IdleSince(int64_t ms);
+
   bool staged() const { return staged_; }
   // Puts what changed into the batch.
   void Flush(storage::Batch& batch);
@@ -104,7 +107,8 @@ class Group {
   std::vector<Consumer*> staged_consumers_;
   std::vector<uint32_t> removed_;
   IdBlocks<Pending, Tracked::kYes> pending_;
-  bool staged_ = true;  // some row of it
+  int64_t oldest_ms_ = INT64_MIN;  // no entry was delivered before
+  bool staged_ = true;             // some row of it
   bool row_staged_ = true;
 };
 
