@@ -1,0 +1,77 @@
+// Gateway: the doors of the server. Listens, gives each connection a Core, takes what was committed to the users' home
+// Cores, and drains.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "auth/guess_limiter.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "gateway/hub.h"
+#include "gateway/options.h"
+#include "logs/user_logs.h"
+#include "runtime/core.h"
+
+namespace tocsin::gateway {
+
+// Hands committed updates to the home hubs: made before the logs, told of the gateway when that runs.
+class Fanout final : public logs::LogListener {
+ public:
+  void SetBackend(const Backend* backend) { backend_ = backend; }  // before the commit thread starts
+  void OnCommitted(std::vector<logs::LogUpdate> updates) override;
+
+ private:
+  const Backend* backend_ = nullptr;
+};
+
+class Gateway {
+ public:
+  struct Parts {
+    storage::Store& store;
+    storage::Committer& committer;
+    streams::StreamEngine& streams;
+    logs::UserLogs& user_logs;
+    runtime::WorkerPool& readers;
+    const base::Clock& clock;
+    base::Random& random;
+  };
+  // Parts and options outlive it. `cores` > 0.
+  Gateway(Parts parts, const GatewayOptions& options, int cores);
+  ~Gateway();  // Stop()
+
+  const Backend& backend() const { return backend_; }
+
+  // Listens and starts the Cores' threads. kUnavailable says which address cannot be had and why.
+  base::Status Start();
+  // The port listened on.
+  uint16_t port() const { return port_; }
+
+  // Takes no new connections and tells the sessions to come back later. Any thread.
+  void Drain();
+  size_t connections() const { return open_.load(std::memory_order_relaxed); }
+  // Ends the Cores. The committer must have stopped: it posts to them.
+  void Stop();
+
+ private:
+  class Listener;
+  base::Status Listen();
+  void Accept(int socket, std::string peer_address);
+
+  const base::Clock& clock_;
+  auth::GuessLimiter guesses_;
+  Backend backend_;
+  std::atomic<size_t> open_{0};  // connections
+  std::vector<std::unique_ptr<runtime::Core>> cores_;
+  std::vector<std::unique_ptr<Hub>> hubs_;
+  std::vector<std::thread> threads_;
+  std::unique_ptr<Listener> listener_;
+  uint16_t port_ = 0;
+  uint64_t next_connection_ = 1;  // on the listening Core
+};
+
+}  // namespace tocsin::gateway

@@ -1,0 +1,116 @@
+// Hub: what one Core of the gateway owns: its connections, the live logs of the users whose home it is, its token
+// verifier. Used on its Core's thread only; another Core reaches it by core().Post().
+//
+// Every user has one home (Gateway::HomeOf): the user's live log and all its sessions live there.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "auth/guess_limiter.h"
+#include "auth/jwt.h"
+#include "base/random.h"
+#include "gateway/options.h"
+#include "logs/live_log.h"
+#include "logs/log_reader.h"
+#include "logs/user_logs.h"
+#include "runtime/core.h"
+#include "runtime/worker_pool.h"
+#include "session/session.h"
+#include "storage/committer.h"
+#include "streams/engine.h"
+
+namespace tocsin::gateway {
+
+class Connection;
+class Hub;
+
+// What all hubs share; immutable or thread-safe, and older than they are.
+struct Backend {
+  storage::Store& store;
+  storage::Committer& committer;
+  streams::StreamEngine& streams;  // touched on the commit thread only
+  logs::UserLogs& user_logs;       // touched on the commit thread only
+  logs::LogReader reader;
+  runtime::WorkerPool& readers;
+  auth::GuessLimiter& guesses;
+  const GatewayOptions& options;
+  std::vector<Hub*> hubs;
+  uint64_t home_seed = 0;
+
+  Hub& HomeOf(std::string_view user) const;
+};
+
+class Hub {
+ public:
+  Hub(runtime::Core& core, const Backend& backend);
+  ~Hub();
+
+  runtime::Core& core() { return core_; }
+  const Backend& backend() const { return backend_; }
+  auth::TokenVerifier& tokens() { return tokens_; }
+  logs::LiveLogs& logs() { return logs_; }
+  session::Moment now() const;
+  // "Tue, 24 Nov 2026 04:00:00 GMT", of this second.
+  std::string_view HttpDate();
+
+  // Connections. A number names one for as long as it lives, on whichever hub it is.
+  void Adopt(std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> Release(Connection& connection);
+  Connection* Find(uint64_t number);
+  // Closes and destroys it at the end of the turn.
+  void Discard(Connection& connection);
+  // It has something to say at the end of the turn.
+  void MarkDirty(Connection& connection);
+  size_t connections() const { return connections_.size(); }
+  // Tells every session to come back later; closes idle connections.
+  void Drain();
+
+  // Logs, on the user's home hub.
+  // `then` runs here, now or later; the log is open and stays for the call.
+  void OpenLog(const std::string& user, const std::string& device,
+               std::function<void(logs::LiveLog&, const base::Result<logs::LogOpening>&)> then);
+  void ReadLog(const std::string& user, model::EntryId after, size_t max_entries, size_t max_bytes,
+               std::function<void(const base::Result<logs::LogPiece>&)> then);
+  void ListLog(const std::string& user, model::EntryId before, size_t limit, logs::ListFilter filter,
+               std::function<void(const base::Result<logs::ListPage>&)> then);
+  // Stores a receipt without an answer; kept and tried again while the store cannot take it.
+  void StoreReceipt(const std::string& user, const std::string& device, model::EntryId cursor);
+  // The same, answered after the sync.
+  void StoreReceipt(const std::string& user, const std::string& device, model::EntryId cursor,
+                    std::function<void(const base::Status&)> then);
+  void StoreMark(logs::MarkRequest request, std::function<void(const base::Result<logs::Counts>&)> then);
+  void Apply(std::vector<logs::LogUpdate> updates);
+
+  // 64 KiB that the connection which reads right now may use.
+  std::vector<char>& scratch() { return scratch_; }
+
+ private:
+  void EndTurn();
+  void Tick();
+  void SubmitReceipt(const std::string& user, const std::string& device, model::EntryId cursor);
+  void OnReceiptStored(const std::string& user, const std::string& device, model::EntryId cursor,
+                       const base::Status& status);
+  template <typename Answer, typename Ask>
+  void Read(Ask ask, std::function<void(const base::Result<Answer>&)> then);
+
+  runtime::Core& core_;
+  const Backend& backend_;
+  auth::TokenVerifier tokens_;
+  logs::LiveLogs logs_;
+  boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::vector<uint64_t> dirty_;
+  std::vector<uint64_t> discarded_;
+  std::vector<char> scratch_;
+  int64_t date_second_ = 0;
+  std::string date_;
+  bool draining_ = false;
+};
+
+}  // namespace tocsin::gateway

@@ -1,0 +1,42 @@
+#include "gateway/routes.h"
+
+#include <array>
+
+#include "model/limits.h"
+
+namespace tocsin::gateway {
+namespace {
+
+using auth::Scope;
+using wire::Method;
+
+constexpr size_t kSmallBody = 64 << 10;
+
+constexpr std::array kRoutes = {
+    Route{Method::kPost, "/v1/notifications", Access::kKey, Scope::kPublish, SIZE_MAX, &Publish},
+    Route{Method::kGet, "/v1/events", Access::kUser, Scope::kRead, 0, &Events},
+    Route{Method::kGet, "/v1/pull", Access::kUser, Scope::kRead, 0, &Pull},
+    Route{Method::kPost, "/v1/ack", Access::kUser, Scope::kRead, kSmallBody, &PostAck},
+    Route{Method::kPost, "/v1/session", Access::kUser, Scope::kRead, kSmallBody, &PostSession},
+    Route{Method::kGet, "/healthz", Access::kOpen, Scope::kRead, 0, &Healthz},
+    Route{Method::kGet, "/readyz", Access::kOpen, Scope::kRead, 0, &Readyz},
+    Route{Method::kGet, "/metrics", Access::kOpen, Scope::kRead, 0, &Metrics},
+};
+constexpr Route kPages = {Method::kGet, "", Access::kPage, Scope::kRead, 0, &Page};
+
+}  // namespace
+
+const Route* FindRoute(Method method, std::string_view path, std::string& allowed) {
+  const Method wanted = method == Method::kHead ? Method::kGet : method;
+  for (const Route& route : kRoutes) {
+    if (route.path != path) continue;
+    if (route.method == wanted) return &route;
+    if (!allowed.empty()) allowed += ", ";
+    allowed += wire::MethodName(route.method);
+  }
+  if (!allowed.empty()) return nullptr;
+  if (wanted == Method::kGet && !path.starts_with("/v1/")) return &kPages;
+  return nullptr;
+}
+
+}  // namespace tocsin::gateway

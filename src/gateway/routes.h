@@ -1,0 +1,46 @@
+// The HTTP API as a table: method, path, who may call it, the handler. Handlers stand in a file per theme.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "auth/api_keys.h"
+#include "gateway/http.h"
+
+namespace tocsin::gateway {
+
+enum class Access : uint8_t {
+  kOpen,  // anybody
+  kKey,   // an API key with the route's scope
+  kUser,  // a user's token: Authorization: Bearer, or the session cookie
+  kPage,  // a page of ours: the Host must be one of our names (against DNS rebinding)
+};
+
+struct Route {
+  wire::Method method;
+  std::string_view path;
+  Access access;
+  auth::Scope scope;  // of kKey
+  size_t max_body;    // bytes; 0: none is taken
+  void (*handle)(Exchange&);
+};
+
+// Null: no such path. `allowed` is set to the methods of the path ("GET, POST") when only the method is wrong.
+const Route* FindRoute(wire::Method method, std::string_view path, std::string& allowed);
+
+// publish.cc
+void Publish(Exchange& exchange);  // POST /v1/notifications
+// user_routes.cc
+void PostSession(Exchange& exchange);  // POST /v1/session
+void PostAck(Exchange& exchange);      // POST /v1/ack
+void Pull(Exchange& exchange);         // GET /v1/pull
+// event_peer.cc
+void Events(Exchange& exchange);  // GET /v1/events
+// ops_routes.cc
+void Healthz(Exchange& exchange);
+void Readyz(Exchange& exchange);
+void Metrics(Exchange& exchange);
+// pages.cc
+void Page(Exchange& exchange);  // everything else that is GET
+
+}  // namespace tocsin::gateway

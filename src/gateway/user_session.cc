@@ -1,0 +1,56 @@
+#include "gateway/user_session.h"
+
+#include "base/random.h"
+
+namespace tocsin::gateway {
+
+using base::Result;
+using model::EntryId;
+
+UserSession::UserSession(Hub& hub, Sink& sink, session::SessionOptions options)
+    : hub_(&hub), sink_(sink), session_(std::make_unique<session::Session>(*this, std::move(options), hub.now())) {}
+
+UserSession::~UserSession() {
+  session_.reset();  // leaves the log
+  if (log_ != nullptr) hub_->logs().Release(*log_);
+}
+
+std::string UserSession::NewSid() { return base::SystemRandom().Hex(8); }
+
+void UserSession::OpenLog(const std::string& user, const std::string&) { sink_.GoHome(hub_->backend().HomeOf(user)); }
+
+void UserSession::Arrive(Hub& home) {
+  hub_ = &home;
+  hub_->OpenLog(session_->user(), session_->device(),
+                [weak = weak_from_this()](logs::LiveLog& log, const Result<logs::LogOpening>& opening) {
+                  auto self = weak.lock();
+                  if (!self || self->session_->ended()) return;
+                  if (opening.ok()) self->log_ = &log;
+                  self->epoch_ = self->hub_->backend().reader.Epoch(self->session_->user());
+                  self->session_->OnLogOpened(self->log_, opening, self->epoch_, self->hub_->now());
+                });
+}
+
+void UserSession::ReadLog(EntryId after, size_t max_entries, size_t max_bytes) {
+  hub_->ReadLog(session_->user(), after, max_entries, max_bytes,
+                [weak = weak_from_this()](const Result<logs::LogPiece>& piece) {
+                  if (auto self = weak.lock()) self->session_->OnLogRead(piece);
+                });
+}
+
+void UserSession::ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) {
+  hub_->ListLog(session_->user(), before, limit, filter,
+                [weak = weak_from_this(), i = std::move(i)](const Result<logs::ListPage>& page) {
+                  if (auto self = weak.lock()) self->session_->OnListed(i, page);
+                });
+}
+
+void UserSession::StoreReceipt(EntryId cursor) { hub_->StoreReceipt(session_->user(), session_->device(), cursor); }
+
+void UserSession::StoreMark(std::string i, logs::MarkRequest request) {
+  hub_->StoreMark(std::move(request), [weak = weak_from_this(), i = std::move(i)](const Result<logs::Counts>& counts) {
+    if (auto self = weak.lock()) self->session_->OnMarked(i, counts);
+  });
+}
+
+}  // namespace tocsin::gateway

@@ -1,0 +1,68 @@
+// Router: the notifier as the built-in consumer group `tocsin` of the ingest streams. It takes entries while they are
+// staged, so an entry, its copies in the users' logs and the group's position are one batch and one fsync.
+//
+// 1. Entries are routed in the order of the stream, each exactly once: the position moves in the batch that appends.
+//    After a crash it goes on where the last commit stands.
+// 2. An entry that can never be routed goes to `<stream>:dead` with the reason, in the same batch, and is counted.
+//    Nothing is dropped silently.
+// 3. A failure of the store fails the turn, and the entries are routed again with the next one: the position has not
+//    moved.
+// 4. A turn routes at most kMaxTurnChanges entries of each stream; what is left rides with the next turn.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "logs/user_logs.h"
+#include "model/entry_id.h"
+#include "storage/committer.h"
+#include "streams/engine.h"
+
+namespace tocsin::notifier {
+
+inline constexpr std::string_view kGroup = "tocsin";
+inline constexpr std::string_view kConsumer = "notifier";
+inline constexpr std::string_view kDefaultStream = "notifications_stream";
+inline constexpr std::string_view kDeadSuffix = ":dead";
+
+// The name of a notification: its ingest entry's id, with `@stream` unless that is the default one.
+std::string NidOf(std::string_view stream, model::EntryId id);
+
+class Router final : public storage::Participant {
+ public:
+  // Nothing is owned. Registered with the committer before the engine and the logs, whose BeforeCommit writes what it
+  // changes there.
+  Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, const base::Clock& clock,
+         std::vector<std::string> ingest_streams);
+
+  // The committer to ask for another turn; set before the first one.
+  void SetCommitter(storage::Committer& committer) { committer_ = &committer; }
+
+  base::Status BeforeCommit(storage::Batch& batch) override;
+  void AfterCommit(const base::Status& status) override;
+  bool lazy() const override { return true; }  // stages nothing itself: what it changes is its neighbours' to write
+
+ private:
+  struct Ingest {
+    std::string stream;
+    bool ready = false;       // the group is known to exist
+    model::EntryId position;  // everything up to it was taken; meaningful when ready
+    int64_t trimmed_ms = 0;   // when its old entries were last looked for
+  };
+
+  base::Status Prepare(Ingest& ingest);
+  base::Status RouteNew(Ingest& ingest, storage::Batch& batch);
+  base::Status Route(const Ingest& ingest, const streams::EntryView& entry, storage::Batch& batch);
+  base::Status DeadLetter(const Ingest& ingest, const streams::EntryView& entry, std::string_view reason);
+  base::Status TrimOld(Ingest& ingest);
+
+  streams::StreamEngine& streams_;
+  logs::UserLogs& user_logs_;
+  const base::Clock& clock_;
+  storage::Committer* committer_ = nullptr;
+  std::vector<Ingest> ingests_;
+};
+
+}  // namespace tocsin::notifier
