@@ -48,8 +48,7 @@ base::Result<Stream*> StreamEngine::Find(std::string_view key) {
   if (!found.ok() || *found == nullptr) return found;
   const int64_t expires_ms = (*found)->record().expires_ms;
   if (expires_ms == 0 || expires_ms > clock_.NowMs()) return found;
-  auto gone = DeleteKey(key);
-  if (!gone.ok()) return gone.status();
+  RETURN_IF_ERROR(Remove(key));
   return nullptr;
 }
 

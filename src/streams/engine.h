@@ -178,6 +178,7 @@ class StreamEngine final : public storage::Participant {
   void AnswerWaiters(const base::Status& status);
   base::Status ClaimIdle(std::string_view key, const ReadRequest& request, StreamEntries& out);
   static PendingEntry Describe(const Group& group, const Pending& pending, int64_t now_ms);
+  base::Status Remove(std::string_view key);  // the key is there, perhaps expired
   void Doom(Slot& slot, std::string_view key);
   void StageExpiry(std::string_view key, int64_t before_ms, int64_t after_ms);
   base::Status DeleteExpired();

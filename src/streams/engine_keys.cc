@@ -24,16 +24,21 @@ void StreamEngine::Doom(Slot& slot, std::string_view key) {
 }
 
 base::Result<bool> StreamEngine::DeleteKey(std::string_view key) {
-  auto found = FindStored(key);
+  auto found = Find(key);
   if (!found.ok()) return found.status();
   if (*found == nullptr) return false;
+  RETURN_IF_ERROR(Remove(key));
+  return true;
+}
+
+base::Status StreamEngine::Remove(std::string_view key) {
   RETURN_IF_ERROR(LoadRow());
   Touch(key);
   Doom(SlotOf(key), key);
   --keys_;
   row_staged_ = true;
   Signal(key);
-  return true;
+  return base::Ok();
 }
 
 base::Status StreamEngine::Rename(std::string_view from, std::string_view to) {

@@ -7,9 +7,15 @@
 namespace tocsin::streams {
 namespace {
 
+// Entries that the group has yet to deliver. As corrected in 2024 (Redis 7.2.6): entries that were trimmed before they
+// were read are no lag.
 std::optional<int64_t> LagOf(const Stream& stream, const Group& group) {
-  const auto added = static_cast<int64_t>(stream.record().entries_added);
-  if (added == 0) return 0;
+  const StreamRecord& record = stream.record();
+  const auto added = static_cast<int64_t>(record.entries_added);
+  if (added == 0 || record.length == 0) return 0;
+  if (group.last_id() < record.first_id && record.max_deleted < record.first_id) {
+    return static_cast<int64_t>(record.length);
+  }
   if (group.entries_read() != Group::kUnknown && !stream.HasTombstonesFrom(group.last_id())) {
     return added - group.entries_read();
   }

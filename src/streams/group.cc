@@ -65,9 +65,8 @@ void Group::Seen(Consumer& consumer, int64_t now_ms) {
 }
 
 void Group::Active(Consumer& consumer, int64_t now_ms) {
-  if (consumer.active_ms < 0) Stage(consumer);
   consumer.active_ms = now_ms;
-  Seen(consumer, consumer.seen_ms);
+  Stage(consumer);
 }
 
 Consumer* Group::ConsumerOf(const Pending& pending) const {

@@ -66,7 +66,7 @@ class Group {
   Consumer& AddConsumer(std::string_view name, int64_t now_ms);
   // Its pending entries go with it; answers how many.
   size_t RemoveConsumer(Consumer& consumer);
-  // Times only: written at most once a second (they confirm nothing).
+  // An attempt alone is written at most once a second: it confirms nothing.
   void Seen(Consumer& consumer, int64_t now_ms);
   void Active(Consumer& consumer, int64_t now_ms);
 
