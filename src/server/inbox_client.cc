@@ -84,6 +84,7 @@ std::string Printable(std::string_view text) {
 std::string InboxClient::Hello(std::string_view token) {
   welcomed_ = false;
   moved_ = false;
+  unacked_ = 0;
   early_.clear();
   farewell_ = {};
   std::string frame = R"({"t":"hello","tok":)";
@@ -190,6 +191,7 @@ Status InboxClient::OnNotifications(JsonValue frame, InboxStep& step) {
     }
     if (early) early_.push_back(TextOf(each, "nid"));
     Show(each, step);
+    ++unacked_;
     last = IdOf(each, "id");
   }
   return base::Ok();
@@ -253,6 +255,7 @@ std::string InboxClient::TakeAck() {
     frame += ']';
   }
   moved_ = false;
+  unacked_ = 0;
   early_.clear();
   return frame + "}";
 }

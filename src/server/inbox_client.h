@@ -56,6 +56,8 @@ class InboxClient {
   base::Result<InboxStep> OnMessage(std::string_view text);
   // The frame that acknowledges what was applied since the last one; empty: nothing new.
   std::string TakeAck();
+  // Notifications that came since the last ack: the server stops sending at its credit.
+  int unacked() const { return unacked_; }
 
   bool welcomed() const { return welcomed_; }  // on this connection
   bool reached_limit() const { return remaining_ == 0; }
@@ -82,7 +84,8 @@ class InboxClient {
   std::deque<std::string> seen_order_;  // oldest first
 
   bool welcomed_ = false;
-  bool moved_ = false;              // the cursor, since the last ack
+  bool moved_ = false;  // the cursor, since the last ack
+  int unacked_ = 0;
   std::vector<std::string> early_;  // nids to acknowledge
   Farewell farewell_;
 };

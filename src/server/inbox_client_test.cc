@@ -37,8 +37,10 @@ TEST_F(InboxClientTest, HelloTakesUpWhereItStands) {
   Step(Welcome("5-0"));
   EXPECT_TRUE(inbox_.welcomed());
   Step(Frame("5-0", "7-0", Note("6-0", "n1") + "," + Note("7-0", "n2")));
+  EXPECT_EQ(inbox_.unacked(), 2);
   EXPECT_EQ(inbox_.TakeAck(), R"({"t":"ack","cur":"7-0"})");
   EXPECT_EQ(inbox_.TakeAck(), "");
+  EXPECT_EQ(inbox_.unacked(), 0);
   EXPECT_EQ(inbox_.Hello("t2"), R"({"t":"hello","tok":"t2","dev":"desk","epoch":"e1","cur":"7-0"})");
   InboxClient since("", "1700000000000", {});
   EXPECT_EQ(since.Hello("t"), R"({"t":"hello","tok":"t","since":1700000000000})");

@@ -8,6 +8,7 @@
 #include "server/commands.h"
 #include "server/credentials.h"
 #include "server/http_client.h"
+#include "server/inbox_client.h"
 #include "wire/json.h"
 
 namespace tocsin::server {
@@ -61,16 +62,21 @@ Result<std::string> NotificationOf(const PublishOptions& options) {
   return json + "}";
 }
 
-// "401 Unauthorized: the API key is not known here" from problem+json.
-std::string Explain(const HttpAnswer& answer) {
+// "400 Bad Request: `message`: required, ... (notification 2)" from problem+json. `lines_before`: of standard input, in
+// earlier requests; -1: it was no line.
+std::string Explain(const HttpAnswer& answer, int64_t lines_before) {
   std::string text = std::to_string(answer.status) + " " + std::string(wire::ReasonPhrase(answer.status));
   Result<JsonValue> problem = wire::ParseJson(answer.body);
   if (!problem.ok()) return text;
-  for (std::string_view name : {"detail", "title"}) {
-    if (std::optional<JsonValue> value = wire::Find(*problem, name); value && value->is_string()) {
-      return text + ": " + wire::Text(*value);
-    }
-  }
+  auto member = [&problem](std::string_view name) {
+    std::optional<JsonValue> value = wire::Find(*problem, name);
+    return value && value->is_string() ? Printable(wire::Text(*value)) : std::string();
+  };
+  if (std::string field = member("field"); !field.empty()) text += ": `" + field + "`";
+  if (std::string detail = member("detail"); !detail.empty()) text += ": " + detail;
+  std::optional<JsonValue> index = wire::Find(*problem, "index");
+  std::optional<int64_t> place = index ? wire::Integer(*index) : std::nullopt;
+  if (place && lines_before >= 0) text += " (notification " + std::to_string(lines_before + *place + 1) + ")";
   return text;
 }
 
@@ -90,7 +96,7 @@ class Publisher {
     }
     Result<HttpAnswer> answer = client_.Post(kPath, headers, body);
     if (!answer.ok()) return answer.status();
-    if (answer->status != 202 && answer->status != 200) return Status(Code::kUnavailable, Explain(*answer));
+    if (answer->status != 202 && answer->status != 200) return Status(Code::kUnavailable, Explain(*answer, lines_));
     if (options_.output == Output::kJson) {
       std::printf("%s\n", answer->body.c_str());
       return base::Ok();
@@ -109,11 +115,13 @@ class Publisher {
   Status SendLines(std::istream& in, size_t& published) {
     std::string batch;
     size_t lines = 0;
+    lines_ = 0;
     for (std::string line; std::getline(in, line);) {
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       if (lines > 0 && (lines == model::kMaxNotificationsPerRequest || batch.size() + line.size() > kMaxBatchBytes)) {
         RETURN_IF_ERROR(Send("application/x-ndjson", batch));
         published += lines;
+        lines_ += static_cast<int64_t>(lines);
         batch.clear();
         lines = 0;
       }
@@ -130,6 +138,7 @@ class Publisher {
   HttpClient client_;
   const std::string key_;
   size_t requests_ = 0;
+  int64_t lines_ = -1;  // of standard input, sent before; -1: not reading it
 };
 
 // Visible ASCII: what a header takes.

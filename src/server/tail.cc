@@ -26,6 +26,7 @@ using base::Status;
 
 constexpr uint32_t kMaxMessage = 4 << 20;
 constexpr int64_t kAckDelayMs = 250;
+constexpr int kAckEvery = 32;  // notifications: half the credit, so that a backlog does not wait for us
 constexpr int64_t kSilenceMs = model::kPingMs + model::kPongMs + 5'000;  // a live server pings more often
 constexpr int64_t kWelcomeMs = 10'000;
 constexpr int64_t kStableMs = 10'000;    // a connection that lived so long starts the back-off anew
@@ -163,6 +164,7 @@ class TailSession {
       if (std::fflush(stdout) != 0) return End::kOutputClosed;  // not printed: not acknowledged either
     }
     if (!step->reply.empty()) SendFrame(step->reply);
+    if (inbox_.unacked() >= kAckEvery) SendAck();
     if (ack_due_ms_ == 0) ack_due_ms_ = NowMs() + kAckDelayMs;
     if (inbox_.reached_limit()) return End::kDone;
     if (step->out_of_step) return End::kCut;
