@@ -37,8 +37,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--works", default=",".join(WORKS), help="comma list of %(default)s")
     parser.add_argument("--peers", default=",".join(DEFAULT_PEERS), help=f"comma list of {','.join(PEERS)}")
-    parser.add_argument("--runs", type=int, default=5, help="alternating runs (default %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="one short run, to see that all works; no figures to quote")
+    parser.add_argument("--runs", type=int, default=None, help="alternating runs (default 5; 1 with --quick)")
+    parser.add_argument("--quick", action="store_true", help="short runs, to see that all works; no figures to quote")
     parser.add_argument("--server-core", type=int, default=None, help="default: the first allowed core")
     parser.add_argument("--load-core", type=int, default=None, help="default: the second")
     parser.add_argument("--tocsin", type=Path, default=ROOT / "build/release/tocsin", help="binary under test")
@@ -50,8 +50,8 @@ def arguments() -> argparse.Namespace:
     for word, known in [(w, WORKS) for w in chosen.works] + [(p, PEERS) for p in chosen.peers]:
         if word not in known:
             parser.error(f"unknown: {word} (there are: {', '.join(known)})")
-    if chosen.quick:
-        chosen.runs = 1
+    if chosen.runs is None:
+        chosen.runs = 1 if chosen.quick else 5
     return chosen
 
 
@@ -162,7 +162,7 @@ class Bench:
         path = self.write(medians)
         print(f"\nall figures of all runs: {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
         if self.chosen.quick or self.chosen.runs < 5:
-            print("fewer than 5 runs: these figures show that the benchmark works, not how fast anything is")
+            print("short or fewer than 5 runs: these figures show that the benchmark works, not how fast anything is")
         every = [r for peers in self.reports.values() for reports in peers.values() for r in reports]
         return 0 if all(r["valid"] for r in every) else 1
 
