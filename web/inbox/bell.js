@@ -5,7 +5,8 @@ import { $ } from './dom.js';
 const BODY = 'M12 3a6 6 0 0 0-6 6c0 5-2 6.6-2 7.5h16c0-.9-2-2.5-2-7.5a6 6 0 0 0-6-6z';
 const CLAPPER = 'M9.8 19.7a2.3 2.3 0 0 0 4.4 0';
 
-const RING_AGAIN_MS = 300, FAVICON_MS = 100;   // a burst is drawn once: encoding a picture takes milliseconds
+const RING_AGAIN_MS = 300,
+  FAVICON_MS = 100; // a burst is drawn once: encoding a picture takes milliseconds
 
 const short = (count) => (count > 99 ? '99+' : String(count));
 
@@ -30,17 +31,21 @@ export class Bell {
     this.#badge.hidden = count === 0;
     this.#badge.textContent = short(count);
     this.#button.classList.toggle('has-unread', count > 0);
-    const words = count === 0 ? 'No unread notifications' : count === 1 ? '1 unread notification' : `${count} unread notifications`;
+    const words =
+      count === 0 ? 'No unread notifications' : count === 1 ? '1 unread notification' : `${count} unread notifications`;
     this.#button.setAttribute('aria-label', words);
     document.title = `${count > 0 ? `(${short(count)}) ` : ''}Inbox · Tocsin`;
-    this.#faviconTimer ??= setTimeout(() => { this.#faviconTimer = null; drawFavicon(this.#shown); }, FAVICON_MS);
+    this.#faviconTimer ??= setTimeout(() => {
+      this.#faviconTimer = null;
+      drawFavicon(this.#shown);
+    }, FAVICON_MS);
   }
 
   ring() {
     if (performance.now() - this.#rangAt < RING_AGAIN_MS) return;
     this.#rangAt = performance.now();
     this.#button.classList.remove('ringing');
-    void this.#button.offsetWidth;        // forgets the running animation, so that it starts anew
+    void this.#button.offsetWidth; // forgets the running animation, so that it starts anew
     this.#button.classList.add('ringing');
   }
 }
@@ -61,7 +66,8 @@ function drawFavicon(count) {
   pen.stroke(new Path2D(CLAPPER));
   pen.restore();
   if (count > 0) {
-    const text = count > 99 ? '99' : String(count), width = text.length > 1 ? 44 : 34;
+    const text = count > 99 ? '99' : String(count),
+      width = text.length > 1 ? 44 : 34;
     pen.beginPath();
     (pen.roundRect ?? pen.rect).call(pen, 64 - width, 0, width, 34, 17);
     pen.fillStyle = '#d0342c';

@@ -11,15 +11,27 @@ export function load() {
     history.replaceState(null, '', location.pathname + location.search);
     return fromLink;
   }
-  try { return JSON.parse(sessionStorage.getItem(KEY)) ?? {}; } catch { return {}; }
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY)) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 export function save(credentials) {
-  try { sessionStorage.setItem(KEY, JSON.stringify(credentials)); } catch { /* storage is blocked: until the next reload */ }
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(credentials));
+  } catch {
+    /* storage is blocked: until the next reload */
+  }
 }
 
 export function forget() {
-  try { sessionStorage.removeItem(KEY); } catch { /* nothing was kept */ }
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    /* nothing was kept */
+  }
 }
 
 /** The credentials in a fragment, or null when it holds none. */
@@ -27,7 +39,12 @@ export function parseFragment(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ''));
   const token = fields.get('token');
   if (!token) return null;
-  return { user: fields.get('user') ?? userOf(token) ?? '', token, key: fields.get('key') ?? '', dev: fields.get('dev') ?? undefined };
+  return {
+    user: fields.get('user') ?? userOf(token) ?? '',
+    token,
+    key: fields.get('key') ?? '',
+    dev: fields.get('dev') ?? undefined,
+  };
 }
 
 /** What somebody pasted: a printed link, or a bare token. Null when it is neither. */

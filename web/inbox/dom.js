@@ -17,7 +17,8 @@ export function el(tag, attributes = {}, ...children) {
 }
 
 export function icon(name) {
-  const svg = document.createElementNS(SVG, 'svg'), use = document.createElementNS(SVG, 'use');
+  const svg = document.createElementNS(SVG, 'svg'),
+    use = document.createElementNS(SVG, 'use');
   svg.setAttribute('class', 'icon');
   svg.setAttribute('aria-hidden', 'true');
   use.setAttribute('href', `#i-${name}`);
@@ -29,14 +30,17 @@ export function icon(name) {
 export function say(text, { urgent = false } = {}) {
   const region = $(urgent ? 'assertive' : 'polite');
   region.textContent = '';
-  setTimeout(() => { region.textContent = text; }, 50);
+  setTimeout(() => {
+    region.textContent = text;
+  }, 50);
 }
 
 /** Copies, and says so on the button for a moment. */
 export async function copy(text, button) {
   try {
     await navigator.clipboard.writeText(text);
-  } catch {                               // no permission, or not a secure context
+  } catch {
+    // no permission, or not a secure context
     const area = el('textarea', { class: 'heard' });
     area.value = text;
     document.body.append(area);

@@ -17,7 +17,11 @@ export function safeImage(text, base) {
 // A link without scheme must be a path: "example.com" is neither, and would quietly lead to this server.
 function parse(text, base) {
   if (typeof text !== 'string' || !/^(https?:\/\/|\/(?![/\\]))/i.test(text)) return null;
-  try { return new URL(text, base); } catch { return null; }
+  try {
+    return new URL(text, base);
+  } catch {
+    return null;
+  }
 }
 
 const DAY = 86_400_000;
@@ -31,7 +35,7 @@ const midnight = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 
 /** A day as a heading: Today, Yesterday, Monday, Tue 3 June, 3 June 2024. */
 export function dayName(ms, now) {
-  const days = Math.round((midnight(now) - midnight(ms)) / DAY);   // rounded: a day of summer time has 23 or 25 hours
+  const days = Math.round((midnight(now) - midnight(ms)) / DAY); // rounded: a day of summer time has 23 or 25 hours
   if (days <= 0) return 'Today';
   if (days === 1) return 'Yesterday';
   if (days < 7) return weekday.format(ms);

@@ -5,9 +5,10 @@
 //     and the user's own clicks on its way: records touched since it was asked for keep their newer state.
 //  3. A view ends where its list pages end. Older entries may arrive (a device that was away gets all it missed, oldest
 //     first); they are kept, and show up when their page is loaded.
-//  4. The unread count is the server's, moved by what came after it (`counts.at`), so it is right beyond the loaded pages.
-//  5. A fresh page is told of the past twice: by the list, taken after the welcome, and by the backlog. State changes up
-//     to the head of that welcome are in the list already; replayed over it they would undo newer ones for a moment.
+//  4. The unread count is the server's, moved by what came after it (`counts.at`), so it is right beyond the loaded
+//     pages.
+//  5. A fresh page is told of the past twice: by the list, taken after the welcome, and by the backlog. State changes
+//     up to the head of that welcome are in the list already; replayed over it they would undo newer ones for a moment.
 
 import { compareIds } from './tocsin-client.js';
 
@@ -20,7 +21,7 @@ const FILTERS = {
 
 export const isUnread = (record) => RANK[record.state] < RANK.read;
 
-/** The state after `op` (read, unread, seen, archive); `delete` and `expire` leave none and are not for this function. */
+/** The state after `op`: read, unread, seen or archive (delete and expire leave none). */
 function stateAfter(op, state) {
   if (op === 'unread') return RANK[state] > RANK.seen ? 'seen' : state;
   const reached = op === 'archive' ? 'archived' : op;
@@ -36,22 +37,26 @@ function byAge(a, b) {
 }
 
 export class Inbox extends EventTarget {
-  #records = new Map();                   // nid -> record
-  #gone = new Map();                      // nid -> tick of its deletion
-  #windows = new Map();                   // filter -> {oldest, before, complete}
+  #records = new Map(); // nid -> record
+  #gone = new Map(); // nid -> tick of its deletion
+  #windows = new Map(); // filter -> {oldest, before, complete}
   #tick = 0;
   #era = 0;
-  #counts = null;                         // {at, unread}
-  #base = null;                           // log id: everything up to it is in what we are told (5)
+  #counts = null; // {at, unread}
+  #base = null; // log id: everything up to it is in what we are told (5)
 
   /** An event 'change' follows every change; one listener renders. */
-  #changed() { this.dispatchEvent(new Event('change')); }
+  #changed() {
+    this.dispatchEvent(new Event('change'));
+  }
 
   get unread() {
     return this.#counts?.unread ?? [...this.#records.values()].filter(isUnread).length;
   }
 
-  get(nid) { return this.#records.get(nid); }
+  get(nid) {
+    return this.#records.get(nid);
+  }
 
   /** Records of `filter` (inbox, unread, archived), newest first. `kept`: nids shown though they no longer match. */
   view(filter, now = Date.now(), kept = new Set()) {
@@ -62,7 +67,9 @@ export class Inbox extends EventTarget {
   }
 
   /** How far `filter` is loaded: {loaded, before, complete}. */
-  window(filter) { return this.#windows.get(filter) ?? { loaded: false, oldest: null, before: undefined, complete: false }; }
+  window(filter) {
+    return this.#windows.get(filter) ?? { loaded: false, oldest: null, before: undefined, complete: false };
+  }
 
   /** Starts over, at a welcome that named `head`: the page is fresh, the log another one, or there is a gap. */
   clear(head = null) {
@@ -92,10 +99,14 @@ export class Inbox extends EventTarget {
   }
 
   /** To be taken before a list request is sent, and handed to `addPage` with the reply. */
-  get tick() { return this.#tick; }
+  get tick() {
+    return this.#tick;
+  }
 
   /** Changes with `clear`: a page that was asked for before it belongs to nothing any more. */
-  get era() { return this.#era; }
+  get era() {
+    return this.#era;
+  }
 
   /** A page of `filter`: the reply {items, before?} to a list that was asked for at `askedAt`, newest first. */
   addPage(filter, { items, before }, askedAt) {
@@ -131,12 +142,14 @@ export class Inbox extends EventTarget {
   /** A state change, as in an `st` frame: {id?, op, ids | upto, item?}. Returns a function that takes it back. */
   apply({ id, op, ids, upto, item }) {
     if (id && this.#base && compareIds(id, this.#base) <= 0) return () => {};
-    const at = ++this.#tick, counts = this.#counts && { ...this.#counts };
+    const at = ++this.#tick,
+      counts = this.#counts && { ...this.#counts };
     const old = this.#covered(ids, upto).map((record) => ({ ...record }));
     const isNewer = id === undefined || this.#isNewer(id);
     if (isNewer && upto && op !== 'seen' && op !== 'unread') this.#countAfter(upto);
     for (const { nid } of old) {
-      const record = this.#records.get(nid), was = isUnread(record);
+      const record = this.#records.get(nid),
+        was = isUnread(record);
       if (op === 'delete' || op === 'expire') this.#remove(nid);
       else if (op === 'update') this.#put(item, record);
       else this.#records.set(nid, { ...record, state: stateAfter(op, record.state), touched: at });
@@ -157,7 +170,7 @@ export class Inbox extends EventTarget {
   #takeBack(old, at, counts) {
     for (const record of old) {
       const now = this.#records.get(record.nid);
-      if (now ? now.touched > at : this.#gone.get(record.nid) > at) continue;   // it has moved on since
+      if (now ? now.touched > at : this.#gone.get(record.nid) > at) continue; // it has moved on since
       this.#gone.delete(record.nid);
       this.#records.set(record.nid, { ...record, touched: ++this.#tick });
     }
@@ -178,7 +191,9 @@ export class Inbox extends EventTarget {
   // Everything up to `upto` was read, also what is not loaded here.
   #countAfter(upto) {
     if (!this.#counts?.at || compareIds(upto, this.#counts.at) < 0) return;
-    this.#counts.unread = [...this.#records.values()].filter((it) => isUnread(it) && compareIds(position(it), upto) > 0).length;
+    this.#counts.unread = [...this.#records.values()].filter(
+      (it) => isUnread(it) && compareIds(position(it), upto) > 0,
+    ).length;
   }
 
   #count(step) {

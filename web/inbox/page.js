@@ -10,7 +10,10 @@ import { PublishForm, curlFor } from './publish.js';
 import * as credentials from './credentials.js';
 import { $, copy, say } from './dom.js';
 
-const PAGE = 30, EMPTY_PAGES = 8, TICK_MS = 15_000, ARRIVING_MS = 1_500;
+const PAGE = 30,
+  EMPTY_PAGES = 8,
+  TICK_MS = 15_000,
+  ARRIVING_MS = 1_500;
 const NEEDS_OTHER_TOKEN = new Set([4001, 4003, 4300, 4301]);
 
 const inbox = new Inbox();
@@ -20,11 +23,15 @@ const toasts = new Toasts({ onOpen: openFromToast });
 const trace = new Trace();
 const form = new PublishForm({ onTraffic: (dir, name, content) => trace.add(dir, name, content) });
 
-let me = {};                              // {user, token, key, dev}
+let me = {}; // {user, token, key, dev}
 let client = null;
 let link = { state: 'connecting' };
-let filter = 'inbox', kept = new Set();   // kept: read while looking at Unread, and shown until one looks elsewhere
-let arrived = new Set(), loading = null, clockAhead = 0, drawing = false;
+let filter = 'inbox',
+  kept = new Set(); // kept: read while looking at Unread, and shown until one looks elsewhere
+let arrived = new Set(),
+  loading = null,
+  clockAhead = 0,
+  drawing = false;
 
 const now = () => Date.now() + clockAhead;
 
@@ -40,10 +47,15 @@ function enter() {
   $('signed-out').hidden = true;
   $('signed-in').hidden = $('who').hidden = $('leave').hidden = false;
   showUser(me.user);
-  const mine = client = new TocsinClient({
-    url: new URL('/v1/ws', location.href.replace(/^http/, 'ws')).href, user: me.user, dev: me.dev, getToken: () => me.token,
+  const mine = (client = new TocsinClient({
+    url: new URL('/v1/ws', location.href.replace(/^http/, 'ws')).href,
+    user: me.user,
+    dev: me.dev,
+    getToken: () => me.token,
+  }));
+  client.on('state', (state) => {
+    if (client === mine) showLink(state);
   });
-  client.on('state', (state) => { if (client === mine) showLink(state); });
   client.on('frame', ({ dir, frame }) => trace.add(dir, frame.t, frame));
   client.on('counts', (counts) => inbox.setCounts(counts));
   client.on('welcome', ({ frame, resumed }) => {
@@ -59,7 +71,9 @@ function enter() {
     for (const { nid } of items) form.arrived(nid);
     if (!news.length) return;
     for (const { nid } of news) arrived.add(nid);
-    setTimeout(() => { for (const { nid } of news) arrived.delete(nid); }, ARRIVING_MS);
+    setTimeout(() => {
+      for (const { nid } of news) arrived.delete(nid);
+    }, ARRIVING_MS);
     bell.ring();
     toasts.announce(news);
   });
@@ -96,14 +110,20 @@ function showLink(state) {
 function drawLink() {
   const seconds = Math.ceil((link.retryAt - Date.now()) / 1000);
   const words = {
-    connecting: 'Connecting', online: 'Live', closed: 'Closed', token: 'No token',
+    connecting: 'Connecting',
+    online: 'Live',
+    closed: 'Closed',
+    token: 'No token',
     waiting: link.offline ? 'Offline' : seconds > 0 ? `Retry in ${seconds} s` : 'Connecting',
     stopped: `Stopped (${link.code})`,
   }[link.state];
   const button = $('link-state');
   button.dataset.state = link.state === 'waiting' && link.offline ? 'offline' : link.state;
   button.disabled = link.state !== 'waiting' && link.state !== 'stopped';
-  button.title = { waiting: `${link.msg ? `${link.msg}. ` : ''}Click to try now`, stopped: `${link.msg ?? ''} Click to try again` }[link.state] ?? '';
+  button.title =
+    { waiting: `${link.msg ? `${link.msg}. ` : ''}Click to try now`, stopped: `${link.msg ?? ''} Click to try again` }[
+      link.state
+    ] ?? '';
   if ($('link-text').textContent !== words) $('link-text').textContent = words;
 }
 
@@ -127,8 +147,9 @@ function showDoor(why = '') {
 // The next page of what is being looked at. A page may be short or empty and still not be the last.
 async function loadPage() {
   if (loading || !client) return;
-  const wanted = filter, era = inbox.era;
-  const mine = loading = {};
+  const wanted = filter,
+    era = inbox.era;
+  const mine = (loading = {});
   draw();
   try {
     for (let i = 0, found = 0; i < EMPTY_PAGES && found === 0; ++i) {
@@ -141,7 +162,8 @@ async function loadPage() {
       found = reply.items.length;
     }
   } catch (error) {
-    if (error.code !== 'closed' && error.code !== 'stopped') toasts.notice(`The list could not be loaded: ${error.message}`, { tone: 'error' });
+    if (error.code !== 'closed' && error.code !== 'stopped')
+      toasts.notice(`The list could not be loaded: ${error.message}`, { tone: 'error' });
   } finally {
     if (loading === mine) loading = null;
     draw();
@@ -153,12 +175,16 @@ function draw() {
   bell.show(inbox.unread, { live: link.state === 'online' });
   if (drawing) return;
   drawing = true;
-  requestAnimationFrame(() => { drawing = false; drawNow(); });
+  requestAnimationFrame(() => {
+    drawing = false;
+    drawNow();
+  });
 }
 
 function drawNow() {
   if ($('signed-in').hidden) return;
-  const records = inbox.view(filter, now(), kept), { loaded, complete } = inbox.window(filter);
+  const records = inbox.view(filter, now(), kept),
+    { loaded, complete } = inbox.window(filter);
   view.render(records, { now: now(), arrived });
   const isWaiting = !loaded && records.length === 0;
   $('list').classList.toggle('waiting', isWaiting && link.state !== 'waiting');
@@ -172,10 +198,13 @@ function drawNow() {
 }
 
 function drawEmpty(loaded) {
-  const [title, text] = !loaded ? ['No connection yet', 'The inbox will open by itself as soon as the server answers.']
-    : { inbox: ['All quiet', 'Nothing here yet. Publish something with the form, or from a shell:'],
+  const [title, text] = !loaded
+    ? ['No connection yet', 'The inbox will open by itself as soon as the server answers.']
+    : {
+        inbox: ['All quiet', 'Nothing here yet. Publish something with the form, or from a shell:'],
         unread: ['All read', 'Nothing is waiting for you.'],
-        archived: ['Nothing archived', 'What you archive is kept here, out of the way.'] }[filter];
+        archived: ['Nothing archived', 'What you archive is kept here, out of the way.'],
+      }[filter];
   $('empty-title').textContent = title;
   $('empty-text').textContent = text;
   $('empty-snippet').hidden = !loaded || filter !== 'inbox';
@@ -186,7 +215,8 @@ function show(name) {
   if (filter === name) return;
   filter = name;
   kept = new Set();
-  for (const button of document.querySelectorAll('[data-filter]')) button.setAttribute('aria-pressed', String(button.dataset.filter === name));
+  for (const button of document.querySelectorAll('[data-filter]'))
+    button.setAttribute('aria-pressed', String(button.dataset.filter === name));
   if (!inbox.window(name).loaded) loadPage();
   drawNow();
 }
@@ -211,11 +241,15 @@ function complain(error) {
 }
 
 function act(what, record) {
-  const { nid } = record, wasUnread = isUnread(record);
-  if (what === 'open') { if (wasUnread) mark('read', [nid]); }
-  else if (what === 'toggle') mark(wasUnread ? 'read' : 'unread', [nid]);
-  else if (what === 'delete') { mark('delete', [nid]); say('Deleted'); }
-  else if (what === 'restore') restore(nid, false);
+  const { nid } = record,
+    wasUnread = isUnread(record);
+  if (what === 'open') {
+    if (wasUnread) mark('read', [nid]);
+  } else if (what === 'toggle') mark(wasUnread ? 'read' : 'unread', [nid]);
+  else if (what === 'delete') {
+    mark('delete', [nid]);
+    say('Deleted');
+  } else if (what === 'restore') restore(nid, false);
   else if (what === 'archive') {
     kept.delete(nid);
     mark('archive', [nid]);
@@ -267,34 +301,51 @@ function openAnother(dev) {
 // ---- Start ----------------------------------------------------------------------------------------------------------
 
 inbox.addEventListener('change', draw);
-for (const button of document.querySelectorAll('[data-filter]')) button.addEventListener('click', () => show(button.dataset.filter));
-for (const button of document.querySelectorAll('[data-copy]')) button.addEventListener('click', () => copy($(button.dataset.copy).textContent, button));
+for (const button of document.querySelectorAll('[data-filter]'))
+  button.addEventListener('click', () => show(button.dataset.filter));
+for (const button of document.querySelectorAll('[data-copy]'))
+  button.addEventListener('click', () => copy($(button.dataset.copy).textContent, button));
 $('read-all').addEventListener('click', readAll);
 $('older').addEventListener('click', loadPage);
 $('link-state').addEventListener('click', () => client?.connect());
 $('open-tab').addEventListener('click', () => openAnother(me.dev));
 $('open-device').addEventListener('click', () => openAnother(`device-${Math.random().toString(36).slice(2, 6)}`));
-$('leave').addEventListener('click', () => { credentials.forget(); me = { user: me.user }; showDoor(); });
+$('leave').addEventListener('click', () => {
+  credentials.forget();
+  me = { user: me.user };
+  showDoor();
+});
 $('door-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const pasted = credentials.parsePasted($('door-token').value);
   $('door-error').hidden = pasted !== null;
   $('door-token').toggleAttribute('aria-invalid', pasted === null);
   if (!pasted) {
-    $('door-error').textContent = $('door-token').value.trim() === '' ? 'Paste a token first.' : 'This is neither a token (three parts with dots between) nor a link of this server.';
+    $('door-error').textContent =
+      $('door-token').value.trim() === ''
+        ? 'Paste a token first.'
+        : 'This is neither a token (three parts with dots between) nor a link of this server.';
     return $('door-token').focus();
   }
   $('door-token').value = '';
   credentials.save({ ...pasted, key: pasted.key || me.key || '' });
   enter();
 });
-addEventListener('hashchange', () => { if (credentials.parseFragment(location.hash)) enter(); });
-document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') draw(); });
-setInterval(() => { if (link.state === 'waiting') drawLink(); }, 500);
+addEventListener('hashchange', () => {
+  if (credentials.parseFragment(location.hash)) enter();
+});
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') draw();
+});
+setInterval(() => {
+  if (link.state === 'waiting') drawLink();
+}, 500);
 setInterval(draw, TICK_MS);
 
 const wide = matchMedia('(min-width: 1000px)');
-const unfold = () => { for (const fold of document.querySelectorAll('[data-wide-open]')) fold.open = wide.matches; };
+const unfold = () => {
+  for (const fold of document.querySelectorAll('[data-wide-open]')) fold.open = wide.matches;
+};
 wide.addEventListener('change', unfold);
 unfold();
 enter();

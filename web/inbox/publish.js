@@ -11,15 +11,20 @@ export class PublishForm {
   #result = $('publish-result');
   #button = $('publish-button');
   #key = $('p-key');
-  #arrivals = new Map();                  // nid -> when it arrived here
-  #awaited = null;                        // {nid, sentAt, line}
+  #arrivals = new Map(); // nid -> when it arrived here
+  #awaited = null; // {nid, sentAt, line}
   #onTraffic;
 
   /** `onTraffic(dir, name, content)`: a request or an answer, for the trace. */
   constructor({ onTraffic }) {
     this.#onTraffic = onTraffic;
-    this.#form.addEventListener('submit', (event) => { event.preventDefault(); this.#publish(); });
-    this.#form.addEventListener('input', (event) => this.#clearError(event.target.closest('[data-field]')?.dataset.field));
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#publish();
+    });
+    this.#form.addEventListener('input', (event) =>
+      this.#clearError(event.target.closest('[data-field]')?.dataset.field),
+    );
     this.#form.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.#form.requestSubmit();
     });
@@ -45,11 +50,13 @@ export class PublishForm {
   async #publish() {
     const body = this.#read();
     if (!body) return;
-    if (!this.#key.value) return this.#showError('key', 'A key is needed to publish. The server printed one at its start.');
+    if (!this.#key.value)
+      return this.#showError('key', 'A key is needed to publish. The server printed one at its start.');
     this.#button.disabled = true;
     const sentAt = performance.now();
     this.#onTraffic('out', 'POST', { summary: `/v1/notifications: ${body.title || body.message}`, ...body });
-    let response, answer = {};
+    let response,
+      answer = {};
     try {
       response = await fetch('/v1/notifications', {
         method: 'POST',
@@ -58,13 +65,21 @@ export class PublishForm {
       });
       answer = await response.json().catch(() => ({}));
     } catch {
-      this.#showFailure('No answer', 'The server could not be reached. Whether it has the notification is not known: look at the list before publishing again.');
+      this.#showFailure(
+        'No answer',
+        'The server could not be reached. It may have the notification or not: look at the list first.',
+      );
       return;
     } finally {
       this.#button.disabled = false;
     }
     const took = performance.now() - sentAt;
-    this.#onTraffic('in', response.status, { summary: response.ok ? `on disk (${answer.durability}), nid ${answer.items?.[0]?.nid}` : answer.detail ?? answer.title ?? '', ...answer });
+    this.#onTraffic('in', response.status, {
+      summary: response.ok
+        ? `on disk (${answer.durability}), nid ${answer.items?.[0]?.nid}`
+        : (answer.detail ?? answer.title ?? ''),
+      ...answer,
+    });
     if (response.ok) this.#showAccepted(answer, sentAt, took);
     else this.#showProblem(response, answer);
   }
@@ -72,7 +87,8 @@ export class PublishForm {
   // The request's body, or null after an error was shown.
   #read() {
     this.#clearErrors();
-    const fields = new FormData(this.#form), body = {};
+    const fields = new FormData(this.#form),
+      body = {};
     for (const name of ['user_id', 'title', 'message', 'url']) {
       const value = fields.get(name).trim();
       if (value || name === 'user_id' || name === 'message') body[name] = value;
@@ -90,11 +106,20 @@ export class PublishForm {
   }
 
   #showAccepted({ items, durability }, sentAt, took) {
-    const nid = items?.[0]?.nid, arrival = el('span', { class: 'soft' });
+    const nid = items?.[0]?.nid,
+      arrival = el('span', { class: 'soft' });
     this.#result.className = 'result good';
     this.#result.replaceChildren(
       el('p', {}, el('b', {}, '202 Accepted'), ` in ${milliseconds(took)}. `, arrival),
-      el('dl', {}, el('dt', {}, 'nid'), el('dd', { class: 'mono' }, nid), el('dt', {}, 'durability'), el('dd', { class: 'mono' }, durability ?? '')));
+      el(
+        'dl',
+        {},
+        el('dt', {}, 'nid'),
+        el('dd', { class: 'mono' }, nid),
+        el('dt', {}, 'durability'),
+        el('dd', { class: 'mono' }, durability ?? ''),
+      ),
+    );
     this.#result.hidden = false;
     this.#awaited = { nid, sentAt, line: arrival };
     this.#showArrival();
@@ -124,7 +149,8 @@ export class PublishForm {
   }
 
   #showError(name, text) {
-    const field = this.#form.querySelector(`[data-field="${CSS.escape(name)}"]`), message = $(`e-${name}`);
+    const field = this.#form.querySelector(`[data-field="${CSS.escape(name)}"]`),
+      message = $(`e-${name}`);
     const input = field.querySelector('input, textarea');
     if (field.closest('details.more')) $('publish-more').open = true;
     message.textContent = text;
@@ -137,7 +163,8 @@ export class PublishForm {
   #clearError(name) {
     if (!name) return;
     $(`e-${name}`).hidden = true;
-    for (const input of this.#form.querySelectorAll(`[data-field="${CSS.escape(name)}"] [aria-invalid]`)) input.removeAttribute('aria-invalid');
+    for (const input of this.#form.querySelectorAll(`[data-field="${CSS.escape(name)}"] [aria-invalid]`))
+      input.removeAttribute('aria-invalid');
   }
 
   #clearErrors() {
@@ -149,6 +176,8 @@ export class PublishForm {
 const milliseconds = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
 
 export function curlFor(body, key) {
-  return `curl -sS ${location.origin}/v1/notifications -H ${shellQuote(`x-api-key: ${key || 'YOUR_KEY'}`)} `
-    + `-H 'content-type: application/json' -d ${shellQuote(JSON.stringify(body))}`;
+  return (
+    `curl -sS ${location.origin}/v1/notifications -H ${shellQuote(`x-api-key: ${key || 'YOUR_KEY'}`)} ` +
+    `-H 'content-type: application/json' -d ${shellQuote(JSON.stringify(body))}`
+  );
 }

@@ -1,19 +1,21 @@
 // The list: records in, elements out. Elements are kept by nid and patched, so that focus, selection and what somebody
-// has unfolded survive; a keyboard walks it with the arrows (or j and k), e archives, u turns read and unread, Del deletes.
+// has unfolded survive. A keyboard walks it with the arrows (or j and k): e archives, u turns read and unread, Del
+// deletes.
 
 import { el, icon, $ } from './dom.js';
 import { safeLink, safeImage, dayName, ago, fullTime } from './format.js';
 import { isUnread } from './inbox.js';
 
-const LONG_TEXT = 320, LONG_LINES = 6;
+const LONG_TEXT = 320,
+  LONG_LINES = 6;
 const GLYPH = { low: 'low', normal: 'bell', high: 'high', critical: 'critical' };
 const TAG = { high: 'High', critical: 'Critical' };
 const KEYS = { e: 'archive', u: 'toggle', Delete: 'delete', '#': 'delete' };
 
 export class ListView {
   #root = $('list');
-  #rows = new Map();                      // nid -> {node, content, record, patch}
-  #days = new Map();                      // heading -> section
+  #rows = new Map(); // nid -> {node, content, record, patch}
+  #days = new Map(); // heading -> section
   #act;
 
   /** `act(what, record)`: what is open, toggle, archive, restore or delete. */
@@ -33,14 +35,18 @@ export class ListView {
     const focused = this.#focusedRow();
     const wanted = new Set(records.map((record) => record.nid));
     const refuge = focused && !wanted.has(focused) ? this.#neighbour(focused, wanted) : null;
-    place(this.#root, [...days].map(([name, nodes]) => {
-      const section = this.#day(name);
-      place(section.lastElementChild, nodes);
-      return section;
-    }));
+    place(
+      this.#root,
+      [...days].map(([name, nodes]) => {
+        const section = this.#day(name);
+        place(section.lastElementChild, nodes);
+        return section;
+      }),
+    );
     for (const nid of this.#rows.keys()) if (!wanted.has(nid)) this.#rows.delete(nid);
     for (const name of this.#days.keys()) if (!days.has(name)) this.#days.delete(name);
-    if (focused && !wanted.has(focused)) (refuge ? this.#handle(refuge) : $('inbox-title')).focus({ preventScroll: true });
+    if (focused && !wanted.has(focused))
+      (refuge ? this.#handle(refuge) : $('inbox-title')).focus({ preventScroll: true });
     this.#root.setAttribute('aria-busy', 'false');
   }
 
@@ -54,13 +60,25 @@ export class ListView {
 
   #day(name) {
     if (!this.#days.has(name)) {
-      this.#days.set(name, el('section', { class: 'day', 'aria-label': name }, el('h2', {}, name), el('ul', { role: 'list' })));
+      this.#days.set(
+        name,
+        el('section', { class: 'day', 'aria-label': name }, el('h2', {}, name), el('ul', { role: 'list' })),
+      );
     }
     return this.#days.get(name);
   }
 
   #row(record, now, isArriving) {
-    const content = JSON.stringify([record.title, record.body, record.url, record.icon, record.actions, record.data, record.prio, record.lang]);
+    const content = JSON.stringify([
+      record.title,
+      record.body,
+      record.url,
+      record.icon,
+      record.actions,
+      record.data,
+      record.prio,
+      record.lang,
+    ]);
     let row = this.#rows.get(record.nid);
     if (!row || row.content !== content) {
       const isFocused = row?.node.contains(document.activeElement);
@@ -84,24 +102,52 @@ export class ListView {
     const name = record.title || record.body || 'Notification';
     const mark = el('span', { class: 'heard' });
     const handle = href
-      ? el('a', { class: 'handle', href, target: '_blank', rel: 'noopener noreferrer', onclick: () => act('open'), onauxclick: () => act('open') }, name, mark)
+      ? el(
+          'a',
+          {
+            class: 'handle',
+            href,
+            target: '_blank',
+            rel: 'noopener noreferrer',
+            onclick: () => act('open'),
+            onauxclick: () => act('open'),
+          },
+          name,
+          mark,
+        )
       : el('button', { class: 'handle', type: 'button', onclick: () => act('open') }, name, mark);
     const time = el('time', { datetime: new Date(record.ts).toISOString(), title: fullTime(record.ts) });
-    const toggle = tool('toggle'), archive = tool('archive'), remove = tool('delete', 'trash', 'Delete');
-    const node = el('li', { class: `item prio-${record.prio}`, 'data-nid': nid },
+    const toggle = tool('toggle'),
+      archive = tool('archive'),
+      remove = tool('delete', 'trash', 'Delete');
+    const node = el(
+      'li',
+      { class: `item prio-${record.prio}`, 'data-nid': nid },
       el('span', { class: 'dot', 'aria-hidden': true }),
       glyph(record),
-      el('div', { class: 'item-text' },
-        el('h3', text, handle, TAG[record.prio] && el('span', { class: 'tag' }, TAG[record.prio]), href && !href.startsWith(location.origin) && icon('out')),
+      el(
+        'div',
+        { class: 'item-text' },
+        el(
+          'h3',
+          text,
+          handle,
+          TAG[record.prio] && el('span', { class: 'tag' }, TAG[record.prio]),
+          href && new URL(href).origin !== location.origin && icon('out'),
+        ),
         record.title && record.body && longText(record.body, text),
         actionRow(record.actions, act),
-        unfolded(record.data)),
-      el('div', { class: 'item-end' }, time, el('div', { class: 'tools' }, toggle, archive, remove)));
+        unfolded(record.data),
+      ),
+      el('div', { class: 'item-end' }, time, el('div', { class: 'tools' }, toggle, archive, remove)),
+    );
     node.addEventListener('click', (event) => {
       if (event.target.closest('a, button, summary, pre') || String(getSelection()) !== '') return;
       href ? handle.click() : act('open');
     });
-    node.addEventListener('animationend', ({ animationName }) => { if (animationName === 'glow') node.classList.remove('arriving'); });
+    node.addEventListener('animationend', ({ animationName }) => {
+      if (animationName === 'glow') node.classList.remove('arriving');
+    });
 
     function tool(what, name, label) {
       const button = el('button', { type: 'button', class: 'quiet icon-only', onclick: () => act(button.dataset.act) });
@@ -117,25 +163,40 @@ export class ListView {
       button.replaceChildren(icon(glyphName));
     }
     const patch = (current, now) => {
-      const unread = isUnread(current), archived = current.state === 'archived';
+      const unread = isUnread(current),
+        archived = current.state === 'archived';
       node.classList.toggle('unread', unread);
       mark.textContent = unread ? ' (unread)' : '';
       time.textContent = ago(current.ts, now);
       toggle.hidden = archived;
       unread ? face(toggle, 'check', 'Mark as read') : face(toggle, 'dot', 'Mark as unread');
-      archived ? face(archive, 'restore', 'Move to the inbox', 'restore') : face(archive, 'archive', 'Archive', 'archive');
+      archived
+        ? face(archive, 'restore', 'Move to the inbox', 'restore')
+        : face(archive, 'archive', 'Archive', 'archive');
     };
     return { node, patch };
   }
 
-  #handle(nid) { return this.#rows.get(nid).node.querySelector('.handle'); }
+  #handle(nid) {
+    return this.#rows.get(nid).node.querySelector('.handle');
+  }
 
-  #focusedRow() { return document.activeElement?.closest?.('.item')?.dataset.nid ?? null; }
+  #focusedRow() {
+    return document.activeElement?.closest?.('.item')?.dataset.nid ?? null;
+  }
 
   // The nearest item that stays: below first, then above.
   #neighbour(nid, wanted) {
-    const all = [...this.#root.querySelectorAll('.item')].map((node) => node.dataset.nid), at = all.indexOf(nid);
-    return all.slice(at + 1).find((it) => wanted.has(it)) ?? all.slice(0, at).reverse().find((it) => wanted.has(it)) ?? null;
+    const all = [...this.#root.querySelectorAll('.item')].map((node) => node.dataset.nid),
+      at = all.indexOf(nid);
+    return (
+      all.slice(at + 1).find((it) => wanted.has(it)) ??
+      all
+        .slice(0, at)
+        .reverse()
+        .find((it) => wanted.has(it)) ??
+      null
+    );
   }
 
   #onKey(event) {
@@ -170,7 +231,15 @@ function glyph({ icon: address, prio }) {
   const drawn = () => el('span', { class: 'glyph', 'aria-hidden': true }, icon(GLYPH[prio] ?? 'bell'));
   const src = safeImage(address, location.href);
   if (!src) return drawn();
-  const image = el('img', { class: 'glyph', src, alt: '', loading: 'lazy', decoding: 'async', width: '36', height: '36' });
+  const image = el('img', {
+    class: 'glyph',
+    src,
+    alt: '',
+    loading: 'lazy',
+    decoding: 'async',
+    width: '36',
+    height: '36',
+  });
   image.addEventListener('error', () => image.replaceWith(drawn()), { once: true });
   return image;
 }
@@ -179,22 +248,54 @@ function longText(body, attributes) {
   const text = el('p', { ...attributes, class: 'body' }, body);
   if (body.length <= LONG_TEXT && body.split('\n').length <= LONG_LINES) return text;
   text.classList.add('clamped');
-  const more = el('button', { type: 'button', class: 'quiet more-text', 'aria-expanded': 'false', onclick: () => {
-    const isOpen = !text.classList.toggle('clamped');
-    more.setAttribute('aria-expanded', String(isOpen));
-    more.textContent = isOpen ? 'Show less' : 'Show more';
-  } }, 'Show more');
+  const more = el(
+    'button',
+    {
+      type: 'button',
+      class: 'quiet more-text',
+      'aria-expanded': 'false',
+      onclick: () => {
+        const isOpen = !text.classList.toggle('clamped');
+        more.setAttribute('aria-expanded', String(isOpen));
+        more.textContent = isOpen ? 'Show less' : 'Show more';
+      },
+    },
+    'Show more',
+  );
   return el('div', {}, text, more);
 }
 
 function actionRow(actions, act) {
-  const links = (actions ?? []).map(({ title, url }) => [title, safeLink(url, location.href)]).filter(([, href]) => href);
+  const links = (actions ?? [])
+    .map(({ title, url }) => [title, safeLink(url, location.href)])
+    .filter(([, href]) => href);
   if (!links.length) return null;
-  return el('div', { class: 'actions' }, ...links.map(([title, href], i) =>
-    el('a', { class: i === 0 ? 'button first' : 'button', href, target: '_blank', rel: 'noopener noreferrer', dir: 'auto', onclick: () => act('open') }, title)));
+  return el(
+    'div',
+    { class: 'actions' },
+    ...links.map(([title, href], i) =>
+      el(
+        'a',
+        {
+          class: i === 0 ? 'button first' : 'button',
+          href,
+          target: '_blank',
+          rel: 'noopener noreferrer',
+          dir: 'auto',
+          onclick: () => act('open'),
+        },
+        title,
+      ),
+    ),
+  );
 }
 
 function unfolded(data) {
   if (data === undefined || data === null) return null;
-  return el('details', { class: 'data' }, el('summary', {}, 'Data'), el('pre', { tabindex: '0' }, JSON.stringify(data, null, 2)));
+  return el(
+    'details',
+    { class: 'data' },
+    el('summary', {}, 'Data'),
+    el('pre', { tabindex: '0' }, JSON.stringify(data, null, 2)),
+  );
 }

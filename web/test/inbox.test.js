@@ -39,7 +39,10 @@ test('an empty page moves on without an end of its own', () => {
 });
 
 test('filters: unread, archived, and what is kept in sight', () => {
-  const inbox = opened({ before: undefined, items: [item('30-0'), item('20-0', { state: 'seen' }), item('10-0', { state: 'archived' })] });
+  const inbox = opened({
+    before: undefined,
+    items: [item('30-0'), item('20-0', { state: 'seen' }), item('10-0', { state: 'archived' })],
+  });
   inbox.addPage('unread', { items: ids(30) }, inbox.tick);
   inbox.addPage('archived', { items: [item('10-0', { state: 'archived' })] }, inbox.tick);
   assert.deepEqual(nids(inbox.view('unread', 0)), ['30-0', '20-0']);
@@ -51,7 +54,10 @@ test('filters: unread, archived, and what is kept in sight', () => {
 
 test('states: each op raises, unread goes back to seen, delete takes away', () => {
   const inbox = opened();
-  const state = (op) => { inbox.apply({ op, ids: ['30-0'] }); return inbox.get('30-0')?.state; };
+  const state = (op) => {
+    inbox.apply({ op, ids: ['30-0'] });
+    return inbox.get('30-0')?.state;
+  };
   assert.equal(state('seen'), 'seen');
   assert.equal(state('archive'), 'archived');
   assert.equal(state('read'), 'archived');
@@ -61,10 +67,10 @@ test('states: each op raises, unread goes back to seen, delete takes away', () =
   assert.equal(state('delete'), undefined);
 });
 
-test('the count is the server\'s, moved by what came after it', () => {
+test("the count is the server's, moved by what came after it", () => {
   const inbox = opened();
   assert.equal(inbox.unread, 5);
-  inbox.add(ids(25));                     // the count was taken at 30: it is in there
+  inbox.add(ids(25)); // the count was taken at 30: it is in there
   assert.equal(inbox.unread, 5);
   inbox.add(ids(40));
   assert.equal(inbox.unread, 6);
@@ -73,7 +79,7 @@ test('the count is the server\'s, moved by what came after it', () => {
   inbox.apply({ op: 'read', ids: ['40-0', '30-0', 'unknown'] });
   assert.equal(inbox.unread, 4);
   inbox.setCounts({ at: '41-0', unread: 9 });
-  inbox.setCounts({ at: '29-0', unread: 1 });   // crossed on the way: older
+  inbox.setCounts({ at: '29-0', unread: 1 }); // crossed on the way: older
   assert.equal(inbox.unread, 9);
 });
 
@@ -102,7 +108,7 @@ test('taken back: state, count and the deleted', () => {
   assert.equal(inbox.get('30-0').state, 'unread');
   const undo = inbox.apply({ op: 'read', ids: ['30-0'] });
   inbox.apply({ id: '31-0', op: 'archive', ids: ['30-0'] });
-  undo();                                 // another device has archived it meanwhile: that stands
+  undo(); // another device has archived it meanwhile: that stands
   assert.equal(inbox.get('30-0').state, 'archived');
 });
 

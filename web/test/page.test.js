@@ -18,18 +18,26 @@ test('no inline script or style, no handler attribute, nothing from another host
   assert.doesNotMatch(html.replace(/placeholder="[^"]*"/g, ''), /https?:\/\//);
   assert.doesNotMatch(files['inbox.css'], /https?:|@import|url\(/);
   for (const [name, text] of scripts) {
-    assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\.style\b|setAttribute\('style/, name);
+    assert.doesNotMatch(
+      text,
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\.style\b|setAttribute\('style/,
+      name,
+    );
   }
 });
 
 test('what is referred to is there', () => {
-  for (const [, address] of html.matchAll(/(?:src|href)="([^"#]+)"/g)) assert.ok(existsSync(join(FOLDER, address)), address);
+  for (const [, address] of html.matchAll(/(?:src|href)="([^"#]+)"/g))
+    assert.ok(existsSync(join(FOLDER, address)), address);
   for (const [name, text] of scripts) {
     for (const [, address] of text.matchAll(/from '\.\/([^']+)'/g)) assert.ok(files[address], `${name}: ${address}`);
-    for (const [, id] of text.matchAll(/\$\('([^']+)'\)/g)) assert.match(html, new RegExp(`id="${id}"`), `${name}: ${id}`);
+    for (const [, id] of text.matchAll(/\$\('([^']+)'\)/g))
+      assert.match(html, new RegExp(`id="${id}"`), `${name}: ${id}`);
   }
-  for (const [, id] of html.matchAll(/(?:for|aria-labelledby|data-copy)="([^"]+)"/g)) assert.match(html, new RegExp(`id="${id}"`), id);
-  for (const [, list] of html.matchAll(/aria-describedby="([^"]+)"/g)) for (const id of list.split(' ')) assert.match(html, new RegExp(`id="${id}"`), id);
+  for (const [, id] of html.matchAll(/(?:for|aria-labelledby|data-copy)="([^"]+)"/g))
+    assert.match(html, new RegExp(`id="${id}"`), id);
+  for (const [, list] of html.matchAll(/aria-describedby="([^"]+)"/g))
+    for (const id of list.split(' ')) assert.match(html, new RegExp(`id="${id}"`), id);
   for (const [, id] of html.matchAll(/href="#(i-[a-z]+)"/g)) assert.match(html, new RegExp(`<symbol id="${id}"`), id);
 });
 
@@ -37,19 +45,42 @@ test('a link leads over http, https or to a path of ours', () => {
   const here = 'http://127.0.0.1:8080/';
   assert.equal(safeLink('https://example.com/a?b#c', here), 'https://example.com/a?b#c');
   assert.equal(safeLink('/builds/2', here), 'http://127.0.0.1:8080/builds/2');
-  for (const bad of ['javascript:alert(1)', ' javascript:alert(1)', 'JAVASCRIPT:alert(1)', 'data:text/html,x', '//evil.test/', '/\\evil.test', 'example.com',
-    'java\nscript:alert(1)', 'https://', '', undefined, null, 7, {}]) assert.equal(safeLink(bad, here), null, String(bad));
+  for (const bad of [
+    'javascript:alert(1)',
+    ' javascript:alert(1)',
+    'JAVASCRIPT:alert(1)',
+    'data:text/html,x',
+    '//evil.test/',
+    '/\\evil.test',
+    'example.com',
+    'java\nscript:alert(1)',
+    'https://',
+    '',
+    undefined,
+    null,
+    7,
+    {},
+  ])
+    assert.equal(safeLink(bad, here), null, String(bad));
 });
 
 test('an image comes from here, or is embedded', () => {
   const here = 'http://127.0.0.1:8080/';
   assert.equal(safeImage('/icon.svg', here), 'http://127.0.0.1:8080/icon.svg');
   assert.equal(safeImage('data:image/png;base64,AAAA', here), 'data:image/png;base64,AAAA');
-  for (const bad of ['https://elsewhere.test/pixel.gif', '//elsewhere.test/x', 'data:text/html,x', 'javascript:1', undefined]) assert.equal(safeImage(bad, here), null, String(bad));
+  for (const bad of [
+    'https://elsewhere.test/pixel.gif',
+    '//elsewhere.test/x',
+    'data:text/html,x',
+    'javascript:1',
+    undefined,
+  ])
+    assert.equal(safeImage(bad, here), null, String(bad));
 });
 
 test('days and moments', () => {
-  const now = new Date(2024, 5, 12, 15, 0).getTime(), at = (...date) => new Date(...date).getTime();
+  const now = new Date(2024, 5, 12, 15, 0).getTime(),
+    at = (...date) => new Date(...date).getTime();
   assert.equal(dayName(at(2024, 5, 12, 0, 0), now), 'Today');
   assert.equal(dayName(at(2024, 5, 11, 23, 59), now), 'Yesterday');
   assert.equal(dayName(at(2024, 5, 9, 12), now), 'Sunday');
@@ -64,7 +95,12 @@ test('days and moments', () => {
 
 test('the printed link and a bare token are understood', () => {
   const token = `h.${Buffer.from('{"sub":"ann"}').toString('base64url')}.s`;
-  assert.deepEqual(parseFragment(`#user=demo&token=${token}&key=k%2Bey`), { user: 'demo', token, key: 'k+ey', dev: undefined });
+  assert.deepEqual(parseFragment(`#user=demo&token=${token}&key=k%2Bey`), {
+    user: 'demo',
+    token,
+    key: 'k+ey',
+    dev: undefined,
+  });
   assert.equal(parseFragment('#user=demo'), null);
   assert.equal(parseFragment(''), null);
   assert.equal(parsePasted(`  http://127.0.0.1:8080/#token=${token}&key=k \n`).user, 'ann');

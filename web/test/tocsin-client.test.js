@@ -5,15 +5,25 @@ import { item, settled, welcome, world } from './world.js';
 
 // A client that has been welcomed, with what it told its listeners.
 async function online(overrides, fields) {
-  const w = world(overrides), told = [];
+  const w = world(overrides),
+    told = [];
   const client = new TocsinClient(w.options);
-  for (const type of ['state', 'welcome', 'items', 'change', 'counts', 'warn']) client.on(type, (detail) => told.push([type, detail]));
+  for (const type of ['state', 'welcome', 'items', 'change', 'counts', 'warn'])
+    client.on(type, (detail) => told.push([type, detail]));
   client.connect();
   await settled();
   w.socket.accept();
   w.socket.say(welcome(fields));
   const of = (type) => told.filter(([t]) => t === type).map(([, detail]) => detail);
-  return { ...w, client, told, of, get socket() { return w.socket; } };
+  return {
+    ...w,
+    client,
+    told,
+    of,
+    get socket() {
+      return w.socket;
+    },
+  };
 }
 
 const n = (prev, cur, items, fields = {}) => ({ t: 'n', prev, cur, items, ...fields });
@@ -26,8 +36,22 @@ test('ids are compared as numbers, of any size, with or without a stream', () =>
 });
 
 test('a close code says what to do', () => {
-  const table = { 4000: 'stop', 4001: 'stop', 4099: 'stop', 4100: 'backoff', 4103: 'backoff', 4200: 'reconnect', 4202: 'reconnect',
-    4300: 'token', 4301: 'token', 4400: 'backoff', 1001: 'retry', 1006: 'retry', 1007: 'backoff', 1009: 'backoff' };
+  const table = {
+    4000: 'stop',
+    4001: 'stop',
+    4099: 'stop',
+    4100: 'backoff',
+    4103: 'backoff',
+    4200: 'reconnect',
+    4202: 'reconnect',
+    4300: 'token',
+    4301: 'token',
+    4400: 'backoff',
+    1001: 'retry',
+    1006: 'retry',
+    1007: 'backoff',
+    1009: 'backoff',
+  };
   for (const [code, advice] of Object.entries(table)) assert.equal(adviceOf(Number(code)), advice, code);
 });
 
@@ -37,7 +61,14 @@ test('the device is made once per user, and a blocked storage gives one for the 
   assert.match(dev, /^web-[a-z0-9]{12}$/);
   assert.equal(deviceOf('ann', storage), dev);
   assert.notEqual(deviceOf('bob', storage), dev);
-  assert.match(deviceOf('ann', { getItem() { throw new Error('blocked'); } }), /^web-/);
+  assert.match(
+    deviceOf('ann', {
+      getItem() {
+        throw new Error('blocked');
+      },
+    }),
+    /^web-/,
+  );
 });
 
 test('a fresh page says hello without a cursor, in the subprotocol', async () => {
@@ -54,7 +85,10 @@ test('a fresh page says hello without a cursor, in the subprotocol', async () =>
 test('items are told in order, the cursor is adopted, and an ack follows within 250 ms', async () => {
   const { socket, of, client, clock } = await online();
   socket.say(n('10-0', '12-0', [item('11-0'), item('12-0')]), n('12-0', '15-0', [], {}));
-  assert.deepEqual(of('items').map(({ items }) => items.map(({ nid }) => nid)), [['11-0', '12-0']]);
+  assert.deepEqual(
+    of('items').map(({ items }) => items.map(({ nid }) => nid)),
+    [['11-0', '12-0']],
+  );
   assert.equal(client.cursor, '15-0');
   await clock.pass(249);
   assert.deepEqual(socket.take('ack'), []);
@@ -67,7 +101,10 @@ test('items are told in order, the cursor is adopted, and an ack follows within 
 test('32 items are acked at once, so that credit does not run out', async () => {
   const { socket } = await online();
   let prev = '10-0';
-  for (let i = 11; i < 43; ++i) { socket.say(n(prev, `${i}-0`, [item(`${i}-0`)])); prev = `${i}-0`; }
+  for (let i = 11; i < 43; ++i) {
+    socket.say(n(prev, `${i}-0`, [item(`${i}-0`)]));
+    prev = `${i}-0`;
+  }
   assert.deepEqual(socket.take('ack'), [{ t: 'ack', cur: '42-0' }]);
 });
 
@@ -84,7 +121,7 @@ test('a frame that does not start at the cursor is not applied: reconnect, from 
   const [hello] = w.socket.take('hello');
   assert.equal(hello.cur, '11-0');
   assert.equal(hello.epoch, 'e1');
-  old.onmessage({ data: JSON.stringify(n('11-0', '99-0', [item('99-0')])) });   // late, and of no concern
+  old.onmessage({ data: JSON.stringify(n('11-0', '99-0', [item('99-0')])) }); // late, and of no concern
   assert.equal(w.client.cursor, '11-0');
 });
 
@@ -96,13 +133,24 @@ test('an early copy does not move the cursor, is receipted by nid, and is droppe
   await clock.pass(250);
   assert.deepEqual(socket.take('ack'), [{ t: 'ack', nids: ['urgent'] }]);
   socket.say(n('10-0', '20-0', [item('11-0'), item('20-0', { nid: 'urgent' })]));
-  assert.deepEqual(of('items')[1].items.map(({ nid }) => nid), ['11-0']);
+  assert.deepEqual(
+    of('items')[1].items.map(({ nid }) => nid),
+    ['11-0'],
+  );
   assert.equal(client.cursor, '20-0');
 });
 
 test('a state change is told, moves the cursor and brings counts', async () => {
   const { socket, of, client } = await online();
-  socket.say({ t: 'st', id: '11-0', prev: '10-0', cur: '11-0', op: 'read', ids: ['1-0'], counts: { at: '11-0', unread: 2 } });
+  socket.say({
+    t: 'st',
+    id: '11-0',
+    prev: '10-0',
+    cur: '11-0',
+    op: 'read',
+    ids: ['1-0'],
+    counts: { at: '11-0', unread: 2 },
+  });
   assert.equal(of('change')[0].op, 'read');
   assert.deepEqual(of('counts'), [{ at: '11-0', unread: 2 }]);
   assert.equal(client.cursor, '11-0');
@@ -111,7 +159,9 @@ test('a state change is told, moves the cursor and brings counts', async () => {
 test('listeners see the cursor of before: what is acked was applied', async () => {
   const { socket, client } = await online();
   let seen;
-  client.on('items', () => { seen = client.cursor; });
+  client.on('items', () => {
+    seen = client.cursor;
+  });
   socket.say(n('10-0', '11-0', [item('11-0')]));
   assert.equal(seen, '10-0');
 });
@@ -119,7 +169,11 @@ test('listeners see the cursor of before: what is acked was applied', async () =
 test('resumed means that this page goes on; a stored device cursor, a gap or a reset does not', async () => {
   const first = await online({}, { resume: 'ok' });
   assert.equal(first.of('welcome')[0].resumed, false);
-  for (const [resume, resumed] of [['ok', true], ['gap', false], ['reset', false]]) {
+  for (const [resume, resumed] of [
+    ['ok', true],
+    ['gap', false],
+    ['reset', false],
+  ]) {
     const w = await online();
     w.socket.hangUp();
     await w.clock.pass(500);
@@ -154,12 +208,15 @@ test('a mark resolves with its answer, and an unanswered one is sent again with 
   assert.deepEqual(w.socket.take('mark'), [mark]);
   w.socket.say({ t: 'ok', i: mark.i, counts: { at: '12-0', unread: 0 } });
   assert.deepEqual((await marked).counts, { at: '12-0', unread: 0 });
-  w.socket.say({ t: 'ok', i: mark.i });   // answered twice: nobody waits any more
+  w.socket.say({ t: 'ok', i: mark.i }); // answered twice: nobody waits any more
 });
 
 test('a request that a listener makes at the welcome is sent once', async () => {
-  const w = world(), client = new TocsinClient(w.options);
-  client.on('welcome', () => { client.list({ filter: 'inbox' }); });
+  const w = world(),
+    client = new TocsinClient(w.options);
+  client.on('welcome', () => {
+    client.list({ filter: 'inbox' });
+  });
   client.connect();
   await settled();
   w.socket.accept();
@@ -206,7 +263,8 @@ test('silence for longer than the pings means dead', async () => {
 });
 
 test('a server that never says welcome is left', async () => {
-  const w = world(), client = new TocsinClient(w.options);
+  const w = world(),
+    client = new TocsinClient(w.options);
   client.connect();
   await settled();
   w.socket.accept();
@@ -218,8 +276,13 @@ test('the wait doubles up to 30 s, with full jitter, and starts anew after a sta
   let dice = 1;
   const w = await online({ random: () => dice });
   const waits = [];
-  w.client.on('state', ({ state, retryAt }) => { if (state === 'waiting') waits.push(retryAt - w.clock.ms); });
-  for (let i = 0; i < 9; ++i) { w.socket.hangUp(); await w.clock.pass(waits.at(-1)); }
+  w.client.on('state', ({ state, retryAt }) => {
+    if (state === 'waiting') waits.push(retryAt - w.clock.ms);
+  });
+  for (let i = 0; i < 9; ++i) {
+    w.socket.hangUp();
+    await w.clock.pass(waits.at(-1));
+  }
   assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
   dice = 0.25;
   w.socket.hangUp();
@@ -298,12 +361,15 @@ test('a token about to expire is renewed on the live connection', async () => {
 });
 
 test('the network coming back, or the page being looked at, ends a wait', async () => {
-  for (const wake of [(w) => w.page.dispatchEvent(new Event('online')), (w) => w.page.document.dispatchEvent(new Event('visibilitychange'))]) {
+  for (const wake of [
+    (w) => w.page.dispatchEvent(new Event('online')),
+    (w) => w.page.document.dispatchEvent(new Event('visibilitychange')),
+  ]) {
     const w = await online();
     w.page.navigator.onLine = false;
     w.socket.hangUp();
     assert.equal(w.of('state').at(-1).offline, true);
-    w.page.dispatchEvent(new Event('online'));   // a lie
+    w.page.dispatchEvent(new Event('online')); // a lie
     await settled();
     assert.equal(w.sockets.length, 1);
     w.page.navigator.onLine = true;
@@ -315,7 +381,7 @@ test('the network coming back, or the page being looked at, ends a wait', async 
 
 test('a laptop that slept notices when it is opened', async () => {
   const w = await online();
-  w.clock.ms += 3_600_000;                // timers did not run
+  w.clock.ms += 3_600_000; // timers did not run
   w.page.document.dispatchEvent(new Event('visibilitychange'));
   assert.equal(w.client.state, 'waiting');
 });
@@ -332,7 +398,8 @@ test('close sends the last ack, says 1000 and stays closed', async () => {
 });
 
 test('the trace never shows the token', async () => {
-  const w = world(), frames = [];
+  const w = world(),
+    frames = [];
   const client = new TocsinClient(w.options);
   client.on('frame', (detail) => frames.push(detail));
   client.connect();
@@ -364,7 +431,12 @@ test('what was not acked on a lost connection is not acked on the next: the hell
   w.socket.hangUp();
   await w.clock.pass(500);
   w.socket.accept();
-  w.socket.say(welcome({ resume: 'ok', cur: '11-0' }), { t: 'n', prev: null, cur: '11-0', items: [item('20-0', { nid: 'urgent' })] });
+  w.socket.say(welcome({ resume: 'ok', cur: '11-0' }), {
+    t: 'n',
+    prev: null,
+    cur: '11-0',
+    items: [item('20-0', { nid: 'urgent' })],
+  });
   await w.clock.pass(250);
   assert.deepEqual(w.socket.take('ack'), [{ t: 'ack', nids: ['urgent'] }]);
 });
