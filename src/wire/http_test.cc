@@ -150,6 +150,18 @@ TEST(HttpTest, PipelinedWithEveryKindOfBody) {
   EXPECT_EQ(outcome.requests[4].summary, "HEAD /e?  close");
 }
 
+// Nothing of a head may stay behind for the next one: here the second request line ends where, counted from the end of
+// the first head, an empty line would have.
+TEST(HttpTest, EveryHeadStartsAnew) {
+  const std::string first = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string around = "GET / HTTP/1.1\r\n";
+  const std::string path(first.size() + 2 - around.size(), 'x');
+  const Outcome outcome = Serve(first + "GET /" + path + " HTTP/1.1\r\nHost: b\r\n\r\n");
+  EXPECT_EQ(outcome.status, 0) << outcome.message;
+  ASSERT_EQ(outcome.requests.size(), 2U);
+  EXPECT_EQ(outcome.requests[1].summary, "GET /" + path + "? b keep");
+}
+
 TEST(HttpTest, WholeBodyIsOnePieceInPlace) {
   RequestParser parser;
   RequestHead head;
