@@ -51,9 +51,7 @@ struct UserLogs::Log {
   std::vector<Device> devices;
   bool mark_ids_loaded = false;
   std::vector<MarkId> mark_ids;
-  // Of the turn that is being staged:
-  bool touched = false;
-  std::vector<LogEntryPtr> staged;
+  std::vector<LogEntryPtr> staged;  // by this turn
   uint64_t last_turn = 0;
 };
 
@@ -82,12 +80,6 @@ Result<UserLogs::Log*> UserLogs::Find(std::string_view user) {
     log->head = std::move(*head);
   }
   return logs_.emplace(log->user, std::move(log)).first->second.get();
-}
-
-void UserLogs::Touch(Log& log) {
-  if (log.touched) return;
-  log.touched = true;
-  touched_.push_back(&log);
 }
 
 Status UserLogs::LoadIndex(Log& log) {
@@ -147,8 +139,8 @@ void UserLogs::AppendEntry(Log& log, LogEntry entry, Batch& batch) {
     }
   }
   batch.Put(Family::kLogs, EntryKey(log.user, entry.id), EncodeLogEntry(entry));
+  if (log.staged.empty()) touched_.push_back(&log);
   log.staged.push_back(std::make_shared<const LogEntry>(std::move(entry)));
-  Touch(log);
 }
 
 Status UserLogs::Append(std::string_view user, const NewItem& item, const Source& source, Batch& batch) {
@@ -199,7 +191,6 @@ void UserLogs::RememberMarkId(Log& log, const std::string& mid, Batch& batch) {
   batch.Put(Family::kHeads, MarkKey(log.user, mid), EncodeMarkTime(now));
   log.mark_ids.push_back({mid, now});
   indexed_ += log.mark_ids.size();
-  Touch(log);
 }
 
 void UserLogs::SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, Batch& batch) {
@@ -373,7 +364,6 @@ void UserLogs::AfterCommit(const Status& status) {
     appended.Add(static_cast<int64_t>(log->staged.size()));
     updates.push_back({log->user, std::move(log->staged), log->head.floor, log->head.counts});
     log->staged.clear();
-    log->touched = false;
   }
   touched_.clear();
   if (listener_ != nullptr && !updates.empty()) listener_->OnCommitted(std::move(updates));

@@ -53,12 +53,12 @@ struct Source {
 };
 
 struct MarkRequest {
-  std::string user;
-  std::string device;  // empty: none
+  std::string user{};
+  std::string device{};  // empty: none
   MarkOp op = MarkOp::kRead;
-  std::vector<std::string> nids;       // or
-  std::optional<model::EntryId> upto;  // every item up to it; both empty: nothing is changed
-  std::string mid;  // the client's own id of this mark: a repeat within kMarkIdMs does nothing; empty: none
+  std::vector<std::string> nids{};       // or
+  std::optional<model::EntryId> upto{};  // every item up to it; both empty: nothing is changed
+  std::string mid{};  // the client's own id of this mark: a repeat within kMarkIdMs does nothing; empty: none
 };
 
 struct UserLogsOptions {
@@ -95,7 +95,6 @@ class UserLogs final : public storage::Participant {
   base::Result<Log*> Find(std::string_view user);
   base::Status LoadIndex(Log& log);
   base::Status LoadDevices(Log& log);
-  void Touch(Log& log);
   void AppendEntry(Log& log, LogEntry entry, storage::Batch& batch);
   base::Status Trim(Log& log, storage::Batch& batch);
   void SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, storage::Batch& batch);
@@ -111,7 +110,7 @@ class UserLogs final : public storage::Participant {
   LogListener* const listener_;
 
   TextMap<std::unique_ptr<Log>> logs_;
-  std::vector<Log*> touched_;      // by this turn
+  std::vector<Log*> touched_;      // appended to by this turn
   std::vector<Receipt> receipts_;  // staged in this turn
   std::vector<Receipt> unsaved_;   // of turns that failed
   size_t indexed_ = 0;             // items and mark ids in the memory of all logs

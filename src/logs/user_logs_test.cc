@@ -1,0 +1,591 @@
+#include "logs/user_logs.h"
+
+#include <gtest/gtest.h>
+
+#include "logs/test_logs.h"
+#include "model/limits.h"
+
+namespace tocsin::logs {
+namespace {
+
+using base::Code;
+using base::Status;
+using model::EntryId;
+using model::Priority;
+using storage::Batch;
+using storage::Family;
+
+constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+
+MarkRequest Read(std::vector<std::string> nids) { return {.user = "u", .nids = std::move(nids)}; }
+
+// ---- Appending ------------------------------------------------------------------------------------------------------
+
+TEST(UserLogsAppendTest, IsIdempotentByStreamAndPriority) {
+  TestLogs logs;
+  auto append = [&](std::string_view nid, Priority priority, const Source& source) {
+    ASSERT_TRUE(logs.Turn([&](Batch& batch) {
+                      ASSERT_TRUE(logs.user_logs().Append("u", {nid, priority, "\"a\":1"}, source, batch).ok());
+                    })
+                    .ok());
+  };
+  append("a", Priority::kNormal, {"s", {5, 0}});
+  append("a", Priority::kNormal, {"s", {5, 0}});  // the same again
+  append("x", Priority::kNormal, {"s", {4, 9}});  // an older one
+  EXPECT_EQ(logs.Shape("u"), "a:unread");
+  append("b", Priority::kHigh, {"s", {4, 0}});    // each priority has a mark of its own
+  append("c", Priority::kNormal, {"t", {1, 0}});  // and each stream
+  append("d", Priority::kNormal, {"s", {5, 1}});
+  EXPECT_EQ(logs.Shape("u"), "a:unread b:unread c:unread d:unread");
+  logs.Restart();
+  append("a", Priority::kNormal, {"s", {5, 1}});
+  append("b", Priority::kHigh, {"s", {4, 0}});
+  append("c", Priority::kNormal, {"t", {1, 0}});
+  EXPECT_EQ(logs.Shape("u"), "a:unread b:unread c:unread d:unread");
+  EXPECT_EQ(logs.Head("u").entries, 4u);
+  EXPECT_EQ(logs.Head("u").counts, (Counts{4, 4, {0, 3, 1, 0}}));
+}
+
+TEST(UserLogsAppendTest, IsIdempotentWithinATurn) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Turn([&](Batch& batch) {
+                    for (int i = 0; i < 2; ++i) {
+                      ASSERT_TRUE(logs.user_logs().Append("u", {"a", {}, "\"a\":1"}, {"s", {5, 0}}, batch).ok());
+                    }
+                  })
+                  .ok());
+  EXPECT_EQ(logs.Lines("u").size(), 1u);
+}
+
+TEST(UserLogsAppendTest, IdsGrowWhateverTheClockDoes) {
+  TestLogs logs({.max_entries = 100, .id_floor = {1'700'000'000'500, 0}});
+  logs.clock().Set(1'700'000'000'000);
+  std::vector<EntryId> ids;
+  auto append = [&](const std::string& nid) {
+    ASSERT_TRUE(logs.Append("u", nid).ok());
+    ids.push_back(logs.Head("u").last);
+  };
+  append("a");
+  EXPECT_EQ(ids.back(), (EntryId{1'700'000'000'500, 0})) << "the store's floor is above the clock";
+  logs.clock().Set(1'700'000'001'000);
+  append("b");
+  append("c");
+  logs.clock().Set(1'600'000'000'000);
+  append("d");
+  logs.Restart();
+  append("e");
+  ASSERT_TRUE(logs.Turn([&](Batch& batch) { ASSERT_TRUE(logs.user_logs().Mark(Read({"a"}), batch).ok()); }).ok());
+  logs.clock().Set(1'700'000'001'001);
+  append("f");
+  EXPECT_EQ(ids[1], (EntryId{1'700'000'001'000, 0}));
+  EXPECT_EQ(ids[2], (EntryId{1'700'000'001'000, 1}));
+  EXPECT_EQ(ids[3], (EntryId{1'700'000'001'000, 2}));
+  EXPECT_EQ(ids[4], (EntryId{1'700'000'001'000, 3}));
+  EXPECT_EQ(ids[5], (EntryId{1'700'000'001'001, 0}));  // 1000-4 is the mark's
+}
+
+TEST(UserLogsAppendTest, CostsOnePutForEachEntryAndOneForTheHead) {
+  TestLogs logs;
+  Batch batch;
+  for (uint64_t n = 1; n <= 5; ++n) {
+    ASSERT_TRUE(logs.user_logs().Append("u", {"n", {}, "\"a\":1"}, {"s", {n, 0}}, batch).ok());
+  }
+  EXPECT_EQ(batch.changes(), 5u);
+  ASSERT_TRUE(logs.user_logs().BeforeCommit(batch).ok());
+  EXPECT_EQ(batch.changes(), 6u);
+  logs.user_logs().AfterCommit(Status(Code::kUnavailable, "never written"));
+}
+
+TEST(UserLogsAppendTest, TheListenerHearsOncePerUserAndTurnWhatWasCommitted) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Turn([&](Batch& batch) {
+                    for (uint64_t n = 1; n <= 2; ++n) {
+                      for (std::string_view user : {"u", "v"}) {
+                        ASSERT_TRUE(logs.user_logs().Append(user, {"n", {}, "\"a\":1"}, {"s", {n, 0}}, batch).ok());
+                      }
+                    }
+                    EXPECT_TRUE(logs.updates.empty()) << "before the commit";
+                  })
+                  .ok());
+  ASSERT_EQ(logs.updates.size(), 2u);
+  for (const LogUpdate& update : logs.updates) {
+    ASSERT_EQ(update.entries.size(), 2u);
+    EXPECT_LT(update.entries[0]->id, update.entries[1]->id);
+    EXPECT_EQ(update.entries[1]->id, logs.Head(update.user).last);
+    EXPECT_EQ(update.counts.unread, 2u);
+  }
+}
+
+TEST(UserLogsAppendTest, UsersNeverMeet) {
+  TestLogs logs;
+  const std::string users[] = {"a", "ab", std::string("a\0", 2), std::string("a\0h", 3), "ah", "*"};
+  for (const std::string& user : users) ASSERT_TRUE(logs.Append(user, "for " + user).ok());
+  for (const std::string& user : users) {
+    ASSERT_EQ(logs.Lines(user).size(), 1u);
+    EXPECT_EQ(logs.Lines(user)[0].entry->nid, "for " + user);
+    EXPECT_EQ(logs.Head(user).counts.unread, 1u);
+    MarkRequest remove{.user = user, .op = MarkOp::kDelete, .upto = EntryId::Max()};
+    EXPECT_EQ(logs.Mark(remove).unread, 0u);
+  }
+}
+
+// ---- Marks ----------------------------------------------------------------------------------------------------------
+
+class UserLogsMarkTest : public testing::Test {
+ protected:
+  UserLogsMarkTest() {
+    CHECK(logs_.Append("u", "a", Priority::kLow).ok());
+    CHECK(logs_.Append("u", "b", Priority::kNormal).ok());
+    CHECK(logs_.Append("u", "c", Priority::kHigh).ok());
+    CHECK(logs_.Append("u", "d", Priority::kHigh).ok());
+  }
+  EntryId IdOf(std::string_view nid) {
+    for (const LogLine& line : logs_.Lines("u")) {
+      if (line.entry->nid == nid) return line.entry->id;
+    }
+    return {};
+  }
+  TestLogs logs_;
+};
+
+TEST_F(UserLogsMarkTest, EachOperationCountsExactly) {
+  auto mark = [&](MarkOp op, std::vector<std::string> nids) {
+    const Counts counts = logs_.Mark({.user = "u", .op = op, .nids = std::move(nids)});
+    EXPECT_EQ(counts, logs_.Head("u").counts);
+    return counts;
+  };
+  EXPECT_EQ(logs_.Head("u").counts, (Counts{4, 4, {1, 1, 2, 0}}));
+  EXPECT_EQ(mark(MarkOp::kSeen, {"a", "b"}), (Counts{4, 2, {1, 1, 2, 0}}));
+  EXPECT_EQ(mark(MarkOp::kRead, {"a", "c"}), (Counts{2, 1, {0, 1, 1, 0}}));
+  EXPECT_EQ(mark(MarkOp::kUnread, {"a"}), (Counts{3, 1, {1, 1, 1, 0}}));  // seen, not new again
+  EXPECT_EQ(mark(MarkOp::kArchive, {"b", "c"}), (Counts{2, 1, {1, 0, 1, 0}}));
+  EXPECT_EQ(mark(MarkOp::kUnread, {"b"}), (Counts{3, 1, {1, 1, 1, 0}}));  // out of the archive
+  EXPECT_EQ(mark(MarkOp::kDelete, {"a", "c"}), (Counts{2, 1, {0, 1, 1, 0}}));
+  EXPECT_EQ(logs_.Shape("u"), "b:seen d:unread <seen> <read> <unread> <archive> <unread> <delete>");
+  logs_.Restart();
+  EXPECT_EQ(mark(MarkOp::kDelete, {"b", "d"}), Counts{});
+  EXPECT_EQ(logs_.Head("u").entries, 7u) << "the changes";
+}
+
+TEST_F(UserLogsMarkTest, WhatChangesNothingIsNoEntry) {
+  logs_.Mark(Read({"a"}));
+  const EntryId last = logs_.Head("u").last;
+  logs_.updates.clear();
+  EXPECT_EQ(logs_.Mark(Read({"a"})).unread, 3u);                                          // read already
+  EXPECT_EQ(logs_.Mark(Read({"no such nid", ""})).unread, 3u);                            // unknown
+  EXPECT_EQ(logs_.Mark({.user = "u", .op = MarkOp::kUnread, .nids = {"b"}}).unread, 3u);  // unread already
+  EXPECT_EQ(logs_.Mark({.user = "u", .upto = EntryId{}}).unread, 3u);                     // up to nothing
+  EXPECT_EQ(logs_.Mark({.user = "u"}).unread, 3u);
+  EXPECT_EQ(logs_.Mark({.user = "nobody", .nids = {"b"}}), Counts{});
+  EXPECT_EQ(logs_.Head("u").last, last);
+  EXPECT_TRUE(logs_.updates.empty());
+}
+
+TEST_F(UserLogsMarkTest, TheEntryNamesWhatItChangedAndWho) {
+  logs_.Mark(Read({"b"}));
+  MarkRequest request = Read({"b", "d", "x", "d", "a"});
+  request.device = "phone";
+  logs_.Mark(request);
+  const StateChange& change = *logs_.Lines("u").back().entry->change;
+  EXPECT_EQ(change.nids, (std::vector<std::string>{"d", "a"}));  // each once, those that changed
+  EXPECT_FALSE(change.upto);
+  EXPECT_EQ(change.by, "phone");
+  EXPECT_EQ(change.counts, (Counts{1, 1, {0, 0, 1, 0}}));
+}
+
+TEST_F(UserLogsMarkTest, UpToCoversWhatExistsAndIsClampedToTheHead) {
+  EXPECT_EQ(logs_.Mark({.user = "u", .upto = IdOf("b")}).unread, 2u);
+  EXPECT_EQ(*logs_.Lines("u").back().entry->change->upto, IdOf("b"));
+  const EntryId head = logs_.Head("u").last;
+  EXPECT_EQ(logs_.Mark({.user = "u", .upto = EntryId::Max()}).unread, 0u);
+  EXPECT_EQ(*logs_.Lines("u").back().entry->change->upto, head);
+  EXPECT_TRUE(logs_.Lines("u").back().entry->change->nids.empty());
+  ASSERT_TRUE(logs_.Append("u", "e").ok());
+  EXPECT_EQ(logs_.Shape("u"), "a:read b:read c:read d:read <read> <read> e:unread");
+}
+
+TEST_F(UserLogsMarkTest, SeesWhatThisTurnHasAppended) {
+  ASSERT_TRUE(logs_
+                  .Turn([&](Batch& batch) {
+                    UserLogs& user_logs = logs_.user_logs();
+                    ASSERT_TRUE(user_logs.Append("u", {"e", {}, "\"a\":1"}, {"t", {1, 0}}, batch).ok());
+                    ASSERT_TRUE(user_logs.Append("u", {"f", {}, "\"a\":1"}, {"t", {2, 0}}, batch).ok());
+                    EXPECT_EQ(user_logs.Mark(Read({"e"}), batch).value().unread, 5u);
+                    MarkRequest remove{.user = "u", .op = MarkOp::kDelete, .nids = {"f"}};
+                    EXPECT_EQ(user_logs.Mark(remove, batch).value().unread, 4u);
+                  })
+                  .ok());
+  EXPECT_EQ(logs_.Shape("u"), "a:unread b:unread c:unread d:unread e:read <read> <delete>");
+  EXPECT_EQ(logs_.Head("u").entries, 7u);
+}
+
+TEST_F(UserLogsMarkTest, AMidIsAppliedOnceFor24Hours) {
+  auto mark = [&](MarkOp op, std::string mid) {
+    return logs_.Mark({.user = "u", .op = op, .nids = {"a"}, .mid = std::move(mid)}).unread;
+  };
+  EXPECT_EQ(mark(MarkOp::kRead, "m1"), 3u);
+  EXPECT_EQ(mark(MarkOp::kUnread, "m2"), 4u);
+  EXPECT_EQ(mark(MarkOp::kRead, "m1"), 4u) << "a repeat does nothing, and answers the counts of now";
+  logs_.Restart();
+  logs_.clock().Advance(kDayMs - 1);
+  EXPECT_EQ(mark(MarkOp::kRead, "m1"), 4u);
+  logs_.clock().Set(logs_.clock().NowMs() - 3'600'000);  // set back
+  EXPECT_EQ(mark(MarkOp::kRead, "m1"), 4u);
+  logs_.clock().Advance(3'600'001);
+  EXPECT_EQ(mark(MarkOp::kRead, "m1"), 3u);
+}
+
+TEST_F(UserLogsMarkTest, AMidIsRememberedAlsoWhenItChangedNothing) {
+  EXPECT_EQ(logs_.Mark({.user = "u", .op = MarkOp::kUnread, .nids = {"a"}, .mid = "m"}).unread, 4u);
+  EXPECT_EQ(logs_.Mark(Read({"a"})).unread, 3u);
+  EXPECT_EQ(logs_.Mark({.user = "u", .op = MarkOp::kUnread, .nids = {"a"}, .mid = "m"}).unread, 3u);
+}
+
+TEST_F(UserLogsMarkTest, AMidIsAppliedOnceWithinATurn) {
+  ASSERT_TRUE(logs_
+                  .Turn([&](Batch& batch) {
+                    MarkRequest read = Read({"a"}), unread = Read({"a"});
+                    read.mid = "m";
+                    unread.op = MarkOp::kUnread;
+                    EXPECT_EQ(logs_.user_logs().Mark(read, batch).value().unread, 3u);
+                    EXPECT_EQ(logs_.user_logs().Mark(unread, batch).value().unread, 4u);
+                    EXPECT_EQ(logs_.user_logs().Mark(read, batch).value().unread, 4u);
+                  })
+                  .ok());
+}
+
+size_t StoredMids(TestLogs& logs) {
+  const std::string lower = TagPrefix("u", kMarkTag);
+  auto at = logs.store().Iterate(Family::kHeads, lower, model::PrefixSuccessor(lower));
+  size_t count = 0;
+  for (at->SeekToFirst(); at->Valid(); at->Next()) ++count;
+  return count;
+}
+
+TEST_F(UserLogsMarkTest, RememberedMidsAreBounded) {
+  auto mark = [&](std::string mid) { logs_.Mark({.user = "u", .nids = {"a"}, .mid = std::move(mid)}); };
+  for (size_t n = 0; n < model::kMaxMarkIdsKept + 10; ++n) {
+    logs_.clock().Advance(1);
+    mark("m" + std::to_string(n));
+  }
+  EXPECT_EQ(StoredMids(logs_), model::kMaxMarkIdsKept);
+  logs_.Restart();
+  EXPECT_EQ(logs_.Mark({.user = "u", .op = MarkOp::kUnread, .nids = {"a"}, .mid = "m10"}).unread, 3u);
+  EXPECT_EQ(logs_.Mark({.user = "u", .op = MarkOp::kUnread, .nids = {"a"}, .mid = "m9"}).unread, 4u)
+      << "the oldest are forgotten";
+  logs_.clock().Advance(kDayMs);
+  mark("new");
+  EXPECT_EQ(StoredMids(logs_), 1u);
+}
+
+// ---- Trims ----------------------------------------------------------------------------------------------------------
+
+TEST(UserLogsTrimTest, TheOldestGoAndFloorAndCountsFollow) {
+  TestLogs logs({.max_entries = 32, .id_floor = {}});
+  for (int n = 0; n < 32; ++n) ASSERT_TRUE(logs.Append("u", "n" + std::to_string(n)).ok());
+  logs.Mark({.user = "u", .op = MarkOp::kDelete, .nids = {"n0"}});
+  logs.Mark(Read({"n1", "n3"}));  // one over the limit: n1, n2, n3 go
+  const std::vector<LogLine> lines = logs.Lines("u");
+  const LogHead head = logs.Head("u");
+  EXPECT_EQ(lines.front().entry->nid, "n4");
+  EXPECT_EQ(lines.size(), 30u);
+  EXPECT_EQ(head.entries, 30u);
+  EXPECT_EQ(head.trimmed, 3u);
+  EXPECT_EQ(head.counts, (Counts{28, 28, {0, 28, 0, 0}}));
+  EXPECT_EQ(head.floor, logs.updates.back().floor);
+  EXPECT_EQ(logs.updates.back().counts, head.counts);
+  EXPECT_LT(head.floor, lines.front().entry->id);
+  const std::string states = TagPrefix("u", kStateTag);
+  auto state = logs.store().Iterate(Family::kHeads, states, model::PrefixSuccessor(states));
+  state->SeekToFirst();
+  EXPECT_FALSE(state->Valid()) << "the states of trimmed items go with them";
+}
+
+TEST(UserLogsTrimTest, AfterARestartItIsTheSame) {
+  TestLogs logs({.max_entries = 20, .id_floor = {}});
+  for (int n = 0; n < 19; ++n) ASSERT_TRUE(logs.Append("u", "n" + std::to_string(n)).ok());
+  logs.Mark(Read({"n0", "n18"}));
+  logs.Restart();
+  ASSERT_TRUE(logs.Append("u", "n19").ok());
+  EXPECT_EQ(logs.Lines("u").front().entry->nid, "n2");  // one over, and a sixteenth of 20 more
+  EXPECT_EQ(logs.Head("u").counts, (Counts{17, 17, {0, 17, 0, 0}}));
+}
+
+TEST(UserLogsTrimTest, WhatTheTurnHasAppendedStaysForTheNext) {
+  TestLogs logs({.max_entries = 4, .id_floor = {}});
+  ASSERT_TRUE(logs.Append("u", "old").ok());
+  auto burst = [&](uint64_t from) {
+    return logs.Turn([&](Batch& batch) {
+      for (uint64_t n = from; n < from + 10; ++n) {
+        const std::string nid = std::to_string(n);
+        ASSERT_TRUE(logs.user_logs().Append("u", {nid, {}, "\"a\":1"}, {"t", {n, 0}}, batch).ok());
+      }
+    });
+  };
+  ASSERT_TRUE(burst(1).ok());
+  EXPECT_EQ(logs.Shape("u").substr(0, 8), "1:unread");
+  EXPECT_EQ(logs.Head("u").entries, 10u);
+  ASSERT_TRUE(burst(11).ok());
+  EXPECT_EQ(logs.Shape("u").substr(0, 9), "11:unread");
+  EXPECT_EQ(logs.Head("u").counts.unread, 10u);
+  EXPECT_EQ(logs.Head("u").entries, 10u);
+}
+
+TEST(UserLogsTrimTest, ADeleteOfTheSameTurnIsNotTakenTwice) {
+  TestLogs logs({.max_entries = 16, .id_floor = {}});
+  for (int n = 0; n < 16; ++n) ASSERT_TRUE(logs.Append("u", "n" + std::to_string(n)).ok());
+  ASSERT_TRUE(logs.Turn([&](Batch& batch) {
+                    MarkRequest remove{.user = "u", .op = MarkOp::kDelete, .nids = {"n0"}};
+                    ASSERT_TRUE(logs.user_logs().Mark(remove, batch).ok());
+                    ASSERT_TRUE(logs.user_logs().Append("u", {"new", {}, "\"a\":1"}, {"t", {1, 0}}, batch).ok());
+                  })
+                  .ok());
+  // 15 items, the delete, the new one: one over, and a sixteenth more.
+  const LogHead head = logs.Head("u");
+  EXPECT_EQ(head.trimmed, 2u);
+  EXPECT_EQ(head.entries, 15u);
+  EXPECT_EQ(head.entries, logs.Lines("u").size());
+  EXPECT_EQ(head.counts.unread, 14u);
+}
+
+// ---- Devices --------------------------------------------------------------------------------------------------------
+
+TEST(UserLogsDeviceTest, ACursorOnlyGrowsAndEndsAtTheHead) {
+  TestLogs logs;
+  for (const char* nid : {"a", "b", "c"}) ASSERT_TRUE(logs.Append("u", nid).ok());
+  const std::vector<LogLine> lines = logs.Lines("u");
+  ASSERT_TRUE(logs.Ack("u", "phone", lines[1].entry->id).ok());
+  EXPECT_EQ(logs.Cursor("u", "phone"), lines[1].entry->id);
+  ASSERT_TRUE(logs.Ack("u", "phone", lines[0].entry->id).ok());
+  EXPECT_EQ(logs.Cursor("u", "phone"), lines[1].entry->id);
+  ASSERT_TRUE(logs.Ack("u", "phone", EntryId::Max()).ok());
+  EXPECT_EQ(logs.Cursor("u", "phone"), lines[2].entry->id);
+  ASSERT_TRUE(logs.Ack("u", "web", {}).ok());
+  EXPECT_EQ(logs.Cursor("u", "web"), EntryId{});
+  EXPECT_EQ(logs.Cursor("u", "other"), std::nullopt);
+  EXPECT_EQ(logs.Cursor("v", "phone"), std::nullopt);
+  logs.Restart();
+  ASSERT_TRUE(logs.Ack("u", "phone", lines[0].entry->id).ok());
+  EXPECT_EQ(logs.Cursor("u", "phone"), lines[2].entry->id);
+}
+
+TEST(UserLogsDeviceTest, Beyond64TheOneSilentLongestIsForgotten) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  auto ack = [&](size_t n) {
+    logs.clock().Advance(1'000);
+    ASSERT_TRUE(logs.Ack("u", "d" + std::to_string(n), {1, 1}).ok());
+  };
+  for (size_t n = 0; n < model::kMaxDevicesPerUser; ++n) ack(n);
+  logs.clock().Advance(kDayMs);
+  ack(0);  // heard of again: d1 is now the one silent longest
+  logs.Restart();
+  ack(64);
+  EXPECT_TRUE(logs.Cursor("u", "d0"));
+  EXPECT_FALSE(logs.Cursor("u", "d1"));
+  EXPECT_TRUE(logs.Cursor("u", "d2"));
+  EXPECT_TRUE(logs.Cursor("u", "d64"));
+  ack(1);
+  EXPECT_FALSE(logs.Cursor("u", "d2"));
+}
+
+TEST(UserLogsDeviceTest, SilentFor30DaysItMakesRoomForANewOne) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  ASSERT_TRUE(logs.Ack("u", "old", {1, 1}).ok());
+  logs.clock().Advance(1);
+  ASSERT_TRUE(logs.Ack("u", "young", {1, 1}).ok());
+  logs.clock().Advance(model::kDeviceSilenceMs);
+  ASSERT_TRUE(logs.Ack("u", "new", {1, 1}).ok());
+  EXPECT_FALSE(logs.Cursor("u", "old"));
+  EXPECT_TRUE(logs.Cursor("u", "young"));
+  EXPECT_TRUE(logs.Cursor("u", "new"));
+}
+
+// ---- Turns that fail ------------------------------------------------------------------------------------------------
+
+TEST(UserLogsFailureTest, AFailedTurnLeavesNoTrace) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  ASSERT_TRUE(logs.Append("u", "b").ok());
+  const LogHead before = logs.Head("u");
+  logs.updates.clear();
+  logs.fault = Status(Code::kNoSpace, "full");
+  EXPECT_EQ(logs.Turn([&](Batch& batch) {
+                  UserLogs& user_logs = logs.user_logs();
+                  ASSERT_TRUE(user_logs.Append("u", {"c", {}, "\"a\":1"}, {"t", {1, 0}}, batch).ok());
+                  MarkRequest read = Read({"a"});
+                  read.mid = "m";
+                  EXPECT_EQ(user_logs.Mark(read, batch).value().unread, 2u);
+                  MarkRequest remove{.user = "u", .op = MarkOp::kDelete, .nids = {"b"}};
+                  EXPECT_EQ(user_logs.Mark(remove, batch).value().unread, 1u);
+                })
+                .code(),
+            Code::kNoSpace);
+  EXPECT_TRUE(logs.updates.empty());
+  EXPECT_EQ(logs.Shape("u"), "a:unread b:unread");
+  logs.fault = base::Ok();
+  // Everything can be done again: the ingest entry is not a repeat, the mid not either, ids and counts are right.
+  ASSERT_TRUE(logs.Turn([&](Batch& batch) {
+                    ASSERT_TRUE(logs.user_logs().Append("u", {"c", {}, "\"a\":1"}, {"t", {1, 0}}, batch).ok());
+                  })
+                  .ok());
+  MarkRequest read = Read({"a"});
+  read.mid = "m";
+  EXPECT_EQ(logs.Mark(read).unread, 2u);
+  EXPECT_EQ(logs.Shape("u"), "a:read b:unread c:unread <read>");
+  EXPECT_EQ(logs.Head("u").entries, before.entries + 2);
+}
+
+TEST(UserLogsFailureTest, ReceiptsAreStagedAgain) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  ASSERT_TRUE(logs.Append("v", "b").ok());
+  logs.fault = Status(Code::kNoSpace, "full");
+  EXPECT_FALSE(logs.Ack("u", "phone", EntryId::Max()).ok());
+  EXPECT_FALSE(logs.Ack("v", "web", EntryId::Max()).ok());
+  EXPECT_FALSE(logs.Append("u", "x").ok());  // and again in vain
+  EXPECT_EQ(logs.Cursor("u", "phone"), std::nullopt);
+  logs.fault = base::Ok();
+  ASSERT_TRUE(logs.Append("w", "c").ok());
+  EXPECT_EQ(logs.Cursor("u", "phone"), logs.Head("u").last);
+  EXPECT_EQ(logs.Cursor("v", "web"), logs.Head("v").last);
+}
+
+// A store whose reads of one family fail, and that says so of its writes when it is told to.
+class FailingStore final : public storage::Store {
+ public:
+  explicit FailingStore(storage::Store& real) : real_(real) {}
+  std::optional<Family> fails;
+  Status state;
+  mutable int reads = 0;
+
+  Status Write(Batch& batch, storage::Sync sync) override { return state.ok() ? real_.Write(batch, sync) : state; }
+  Status SyncNow() override { return real_.SyncNow(); }
+  base::Result<std::optional<std::string>> Get(Family family, std::string_view key, storage::Tier tier) const override {
+    ++reads;
+    return real_.Get(family, key, tier);
+  }
+  std::unique_ptr<storage::Iterator> Iterate(Family family, std::string_view lower, std::string_view upper,
+                                             storage::Tier tier) const override {
+    ++reads;
+    if (fails == family) return std::make_unique<Broken>();
+    return real_.Iterate(family, lower, upper, tier);
+  }
+  uint64_t commit_number() const override { return real_.commit_number(); }
+  const std::string& epoch() const override { return real_.epoch(); }
+  Status health() const override { return state; }
+
+ private:
+  struct Broken final : storage::Iterator {
+    void SeekToFirst() override {}
+    void SeekToLast() override {}
+    void Seek(std::string_view) override {}
+    void SeekForPrev(std::string_view) override {}
+    void Next() override {}
+    void Prev() override {}
+    bool Valid() const override { return false; }
+    std::string_view key() const override { return {}; }
+    std::string_view value() const override { return {}; }
+    Status status() const override { return Status(Code::kCorruption, "damaged"); }
+  };
+  storage::Store& real_;
+};
+
+// The mid was staged before the log was read; the mark failed, the turn did not, and the client's retry was answered
+// `ok` without having done anything.
+TEST(UserLogsFailureTest, AMarkThatCannotReadTheLogIsNotRememberedAsApplied) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  FailingStore store(logs.store());
+  UserLogs user_logs(store, logs.clock(), {.max_entries = 100, .id_floor = {}}, nullptr);
+  MarkRequest read = Read({"a"});
+  read.mid = "m";
+  store.fails = Family::kLogs;
+  Batch batch;
+  EXPECT_EQ(user_logs.Mark(read, batch).status().code(), Code::kCorruption);
+  EXPECT_TRUE(batch.empty());
+  store.fails.reset();
+  EXPECT_EQ(user_logs.Mark(read, batch).value().unread, 0u);
+}
+
+TEST(UserLogsFailureTest, DevicesThatCannotBeReadAreNotHalfRead) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  ASSERT_TRUE(logs.Ack("u", "phone", EntryId::Max()).ok());
+  FailingStore store(logs.store());
+  UserLogs user_logs(store, logs.clock(), {.max_entries = 100, .id_floor = {}}, nullptr);
+  Batch batch;
+  store.fails = Family::kHeads;
+  EXPECT_FALSE(user_logs.Ack("u", "phone", EntryId::Max(), batch).ok());
+  store.fails.reset();
+  EXPECT_TRUE(user_logs.Ack("u", "phone", EntryId::Max(), batch).ok());
+  EXPECT_TRUE(batch.empty()) << "it is known with that cursor";
+}
+
+// With the disk full every turn fails; each would read the logs of all receipts that wait.
+TEST(UserLogsFailureTest, WaitingReceiptsCostNothingWhileTheStoreIsUnwell) {
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  FailingStore store(logs.store());
+  UserLogs user_logs(store, logs.clock(), {.max_entries = 100, .id_floor = {}}, nullptr);
+  Batch batch;
+  ASSERT_TRUE(user_logs.Ack("u", "phone", EntryId::Max(), batch).ok());
+  user_logs.AfterCommit(Status(Code::kNoSpace, "full"));
+  store.state = Status(Code::kNoSpace, "full");
+  store.reads = 0;
+  ASSERT_TRUE(user_logs.BeforeCommit(batch).ok());
+  EXPECT_EQ(store.reads, 0);
+  store.state = base::Ok();
+  ASSERT_TRUE(user_logs.BeforeCommit(batch).ok());
+  EXPECT_GT(store.reads, 0);
+}
+
+// ---- Syncs ----------------------------------------------------------------------------------------------------------
+
+// A router stages left-over entries in its BeforeCommit, in a turn without changes. Such a turn was written without a
+// sync, and its ids reached devices: a power loss could then take an id back that a device had as its cursor.
+TEST(UserLogsSyncTest, ATurnThatAppendsIsSyncedThoughNobodyWaits) {
+  class Router final : public storage::Participant {
+   public:
+    explicit Router(UserLogs& user_logs) : user_logs_(user_logs) {}
+    Status BeforeCommit(Batch& batch) override {
+      return user_logs_.Append("u", {"n", {}, "\"a\":1"}, {"s", {++source_, 0}}, batch);
+    }
+    void AfterCommit(const Status&) override {}
+    bool lazy() const override { return true; }
+
+   private:
+    UserLogs& user_logs_;
+    uint64_t source_ = 0;
+  };
+  TestLogs logs;
+  Router router(logs.user_logs());
+  storage::Committer committer(logs.store(), logs.clock(), {&router, &logs.user_logs()});
+  committer.Wake();
+  ASSERT_TRUE(committer.RunTurn());
+  EXPECT_EQ(committer.stats().syncs, 1u);
+}
+
+TEST(UserLogsSyncTest, ATurnOfReceiptsWaitsForALaterSync) {
+  class Receipt final : public storage::Change {
+   public:
+    explicit Receipt(UserLogs& user_logs) : user_logs_(user_logs) {}
+    void Stage(Batch& batch) override { CHECK(user_logs_.Ack("u", "phone", EntryId::Max(), batch).ok()); }
+    void Done(const Status&) override {}
+    bool lazy() const override { return true; }
+
+   private:
+    UserLogs& user_logs_;
+  };
+  TestLogs logs;
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  const uint64_t syncs = logs.committer().stats().syncs;
+  ASSERT_TRUE(logs.committer().Submit(std::make_unique<Receipt>(logs.user_logs())).ok());
+  ASSERT_TRUE(logs.committer().RunTurn());
+  EXPECT_EQ(logs.committer().stats().syncs, syncs);
+  EXPECT_EQ(logs.Cursor("u", "phone"), logs.Head("u").last);
+}
+
+}  // namespace
+}  // namespace tocsin::logs

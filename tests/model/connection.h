@@ -1,0 +1,72 @@
+// Connection: the host of one Session, and the referee of what it sends.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "session/session.h"
+#include "wire/json.h"
+#include "world.h"
+
+namespace tocsin::tests {
+
+// What the client said in its hello, as far as the answer depends on it.
+struct Claim {
+  std::optional<EntryId> cursor;
+  std::string epoch;
+  std::string device;
+  size_t credit = 64;
+};
+
+class Connection final : public session::SessionHost {
+ public:
+  Connection(World& world, size_t user, uint64_t number, size_t window);
+
+  uint64_t number() const { return number_; }
+  size_t user() const { return user_; }
+  session::Session& session() { return session_; }
+  void Hello(const std::string& frame, Claim claim);
+  // The peer sends a receipt.
+  void Ack(EntryId cursor);
+  // The peer reads a frame; nothing when there is none.
+  std::optional<std::string> Take();
+  bool ended() const { return ended_; }
+  bool Congested() const override { return inbox_.size() >= window_; }
+
+  void Send(std::string_view frame, std::optional<EntryId> cur) override;
+  void End(session::CloseCode code, std::string_view message) override;
+  base::Result<auth::Identity> Verify(std::string_view token) override;
+  void OpenLog(const std::string& user, const std::string& device) override;
+  void ReadLog(EntryId after, size_t max_entries, size_t max_bytes) override;
+  void ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) override;
+  void StoreReceipt(EntryId cursor) override;
+  void StoreMark(std::string i, logs::MarkRequest request) override;
+
+ private:
+  void CheckWelcome(wire::JsonValue frame);
+  void CheckNotifications(wire::JsonValue frame);
+  void CheckChange(wire::JsonValue frame);
+  void CheckNothingSkipped(EntryId prev, EntryId cur, const std::set<EntryId>& items, std::optional<EntryId> change);
+  void CheckCounts(wire::JsonValue counts, const logs::Counts& expected);
+
+  World& world_;
+  const size_t user_;
+  const uint64_t number_;
+  const size_t window_;
+  Claim claim_;
+  std::deque<std::string> inbox_;
+  bool ended_ = false;
+  bool was_congested_ = false;
+  std::optional<EntryId> told_;
+  std::multiset<EntryId> unacked_;
+  session::Session session_;
+};
+
+// Of a frame: members that must be there.
+EntryId IdOf(wire::JsonValue frame, std::string_view name);
+std::string TextOf(wire::JsonValue frame, std::string_view name);
+int64_t NumberOf(wire::JsonValue frame, std::string_view name);
+
+}  // namespace tocsin::tests
