@@ -215,6 +215,9 @@ class Bench:
                 print(f"  {bar.text()}: {bar.peer} was not measured")
             else:
                 verdict = "met" if ours[bar.figure] <= limit else "MISSED"
+                foreign = max(ours.get("foreign_busy", 0), medians.get(bar.peer, {}).get("foreign_busy", 0))
+                if foreign > NOISY:
+                    verdict += f", but worth nothing: others used {foreign:.0%} of a core"
                 print(f"  {bar.text()}: {ours[bar.figure]:.2f} against {limit:.2f}: {verdict}")
 
     def write(self, medians: dict[str, Medians]) -> Path:

@@ -13,6 +13,7 @@
 
 #include "load/latencies.h"
 #include "load/loop.h"
+#include "load/usage.h"
 #include "load/work.h"
 
 namespace tocsin::bench {
@@ -70,10 +71,16 @@ void RunCommitLoop(const Options& options, Report* report) {
   Latencies latencies;
   Commit(fd, options, options.warm_up_seconds, &latencies);
   latencies.Clear();
+  const Usage usage({getpid()});
+  const UsageSample from = usage.Sample();
   Commit(fd, options, options.seconds, &latencies);
+  const UsageSample to = usage.Sample();
   close(fd);
   unlink(path.c_str());
+  const auto others =
+      static_cast<double>((to.machine_cpu_ns - from.machine_cpu_ns) - (to.load_cpu_ns - from.load_cpu_ns));
   report->Number("units", static_cast<double>(latencies.size()));
+  report->Number("foreign_busy", others / static_cast<double>(to.at_ns - from.at_ns));
   report->Number("rate", options.rate);
   report->Number("p50_ms", latencies.QuantileMs(0.5));
   report->Number("p90_ms", latencies.QuantileMs(0.9));
