@@ -2,11 +2,24 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 
 #include "storage/families.h"
 
 namespace tocsin::storage {
+namespace {
+
+// RocksDB would try to recover from a full disk by itself, every few seconds, and is busy for others meanwhile. The
+// next write does it instead (RocksStore::Resume): at once, and on the one thread that may.
+class NoRecoveryBehindOurBack final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
+}  // namespace
 
 rocksdb::DBOptions MakeDbOptions(const StoreOptions& options, rocksdb::Env* env) {
   rocksdb::DBOptions db;
@@ -31,6 +44,10 @@ rocksdb::DBOptions MakeDbOptions(const StoreOptions& options, rocksdb::Env* env)
   db.allow_concurrent_memtable_write = false;
   db.enable_write_thread_adaptive_yield = false;
   db.max_background_jobs = 2;
+
+  // Failures are ours to judge.
+  db.max_bgerror_resume_count = 0;
+  db.listeners.push_back(std::make_shared<NoRecoveryBehindOurBack>());
 
   // Start: no table is opened or read before it is needed.
   db.max_open_files = options.max_open_files;

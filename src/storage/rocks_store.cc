@@ -58,6 +58,14 @@ Status RocksStore::Write(Batch& batch, Sync sync) {
   if (needs_resume_) RETURN_IF_ERROR(Resume());
   if (faults_ != nullptr) RETURN_IF_ERROR(faults_->Reach("before_write"));
 
+  Status status = Append(batch, sync);
+  if (status.code() != Code::kNoSpace) return status;
+  // The disk may have been full a while ago, for a flush in the background, and have space now.
+  RETURN_IF_ERROR(Resume());
+  return Append(batch, sync);
+}
+
+Status RocksStore::Append(Batch& batch, Sync sync) {
   const uint64_t number = commit_number_.load(std::memory_order_relaxed) + 1;
   rocksdb::WriteBatch& changes = batch.rep_->changes;
   changes.SetSavePoint();

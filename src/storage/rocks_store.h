@@ -51,6 +51,7 @@ class RocksStore final : public Store {
 
  private:
   base::Status CheckSpace() const;
+  base::Status Append(Batch& batch, Sync sync);
   // After ENOSPC: makes RocksDB take writes again, in a new log.
   base::Status Resume();
   base::Status Judge(const rocksdb::Status& status);

@@ -9,31 +9,13 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "storage/must.h"
 #include "storage/temp_dir.h"
 
 namespace tocsin::storage {
 namespace {
 
 using base::Code;
-
-std::unique_ptr<Store> MustOpen(const StoreOptions& options) {
-  base::Result<std::unique_ptr<Store>> store = OpenStore(options);
-  CHECK_MSG(store.ok(), store.status().message());
-  return std::move(*store);
-}
-
-std::string MustGet(const Store& store, Family family, std::string_view key) {
-  auto value = store.Get(family, key);
-  CHECK_MSG(value.ok(), value.status().message());
-  return value->value_or("(none)");
-}
-
-void MustPut(Store& store, Family family, std::string_view key, std::string_view value, Sync sync = Sync::kNow) {
-  Batch batch;
-  batch.Put(family, key, value);
-  base::Status status = store.Write(batch, sync);
-  CHECK_MSG(status.ok(), status.message());
-}
 
 std::vector<std::string> Keys(Iterator& at) {
   std::vector<std::string> keys;

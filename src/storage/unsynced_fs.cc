@@ -96,7 +96,7 @@ class UnsyncedFs::Disk final : public rocksdb::FileSystemWrapper {
   uint64_t generation_ = 0;  // files that were opened before the power went stay dead after it
   uint64_t saved_ = 0;
   uint64_t calls_ = 0, syncs_ = 0;
-  uint64_t fail_call_ = kNever, fail_sync_ = kNever;
+  uint64_t fail_call_ = kNever, fail_sync_ = kNever, cut_at_ = kNever;
   Error call_error_ = Error::kIo, sync_error_ = Error::kIo;
   uint64_t free_ = kNever;
   std::function<void()> on_sync_;
@@ -193,6 +193,7 @@ class UnsyncedFs::Disk::Directory final : public rocksdb::FSDirectory {
 };
 
 IOStatus UnsyncedFs::Disk::Enter() {
+  if (calls_ + 1 == cut_at_) off_ = true;
   if (off_) return IOStatus::IOError("the power is off");
   return ++calls_ == fail_call_ ? ToStatus(call_error_) : IOStatus::OK();
 }
@@ -329,12 +330,23 @@ void UnsyncedFs::CutPower() {
   disk_->off_ = true;
 }
 
+void UnsyncedFs::CutPowerAt(uint64_t nth) {
+  std::lock_guard lock(disk_->mutex_);
+  disk_->cut_at_ = disk_->calls_ + nth;
+}
+
+bool UnsyncedFs::power_off() const {
+  std::lock_guard lock(disk_->mutex_);
+  return disk_->off_;
+}
+
 void UnsyncedFs::Restart(base::Random& random) {
   std::lock_guard lock(disk_->mutex_);
   disk_->Lose(random);
   disk_->files_.clear();
   disk_->changes_.clear();
   disk_->off_ = false;
+  disk_->cut_at_ = kNever;
   ++disk_->generation_;
 }
 

@@ -36,6 +36,9 @@ class UnsyncedFs {
   std::shared_ptr<void> file_system() const;
 
   void CutPower();
+  // At the `nth` call from now that changes something; it does not take effect any more.
+  void CutPowerAt(uint64_t nth);
+  bool power_off() const;
   // With every store on it closed.
   void Restart(base::Random& random);
 
