@@ -243,7 +243,7 @@ export class Device {
       this.waiters.add(waiter);
       waiter();
     });
-    return within(done, () => `${what}; the last frames: ${JSON.stringify(this.frames.slice(-3))}`)
+    return within(done, () => `${typeof what === 'function' ? what() : what}; the last frames: ${JSON.stringify(this.frames.slice(-3)).slice(-1500)}`)
       .finally(() => this.waiters.delete(waiter));
   }
 
@@ -269,12 +269,12 @@ export class Device {
     return this.wait(() => this.frames.find((f) => (f.t === 'ok' || f.t === 'err') && f.i === i), `the answer to ${frame.t}`);
   }
 
-  // Acks whatever comes until `count` items are here and the last receipt is answered (the log is then at rest).
+  // Acks whatever comes until `count` items are here; resolves with them.
   async drain(count) {
     while (this.items.length < count) {
       const before = this.items.length;
-      await this.wait(() => this.items.length > before, `item ${before + 1} of ${count}`);
       this.ack();
+      await this.wait(() => this.items.length > before, `item ${before + 1} of ${count}`);
     }
     this.ack();
     return this.items;

@@ -64,17 +64,25 @@ test('an unknown type, and unknown fields, are ignored', async (t) => {
   assert.equal(device.frames.some((frame) => frame.i === 77), false);
 });
 
-test('a mark that cannot be understood is an err, and the connection lives', async (t) => {
-  const device = await Device.connect(t, server, 'ann', { dev: 'phone' });
-  for (const bad of [{ op: 'polish', ids: ['1-1'] }, { op: 'read' }, { op: 'read', ids: ['1-1'], upto: '1-1', ch: '' },
-    { op: 'read', ids: 'x' }]) {
-    const answer = await device.ask({ t: 'mark', ...bad });
-    assert.equal(answer.t, 'err', JSON.stringify(bad));
-    assert.equal(typeof answer.code, 'string');
-    assert.equal(typeof answer.msg, 'string');
-  }
-  assert.equal((await device.ask({ t: 'list' })).t, 'ok');
-});
+const BAD_FRAMES = [
+  ['an op that is none', { t: 'mark', i: 1, op: 'polish', ids: ['1-1'] }, /op/],
+  ['a mark of nothing', { t: 'mark', i: 1, op: 'read' }, /ids|upto/],
+  ['a mark of ids and upto', { t: 'mark', i: 1, op: 'read', ids: ['1-1'], upto: '1-1', ch: '' }, /ids|upto/],
+  ['ids that are no list', { t: 'mark', i: 1, op: 'read', ids: 'x' }, /ids/],
+  ['an ack of no cursor', { t: 'ack', cur: 'latest' }, /cur/],
+  ['a limit that is no number', { t: 'list', i: 1, limit: 'all' }, /limit/],
+  ['a frame that is no object', ['ack'], undefined],
+];
+for (const [what, bad, mention] of BAD_FRAMES) {
+  test(`${what}: bye 4004 that names it`, async (t) => {
+    const device = await Device.connect(t, server, 'ann', { dev: 'phone' });
+    device.send(bad);
+    const bye = await device.frame('bye');
+    assert.equal(bye.code, 4004);
+    if (mention) assert.match(bye.msg, mention);
+    assert.equal((await within(device.closed, 'the close')).code, 4004);
+  });
+}
 
 // Frames as bytes, beyond what a client library would send. Client frames must be masked; the mask is zero here.
 const frame = (first, payload, { masked = true, length } = {}) => {
