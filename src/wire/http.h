@@ -44,7 +44,7 @@ struct RequestHead {
   uint64_t content_length = 0;  // of kLength; more than 2^63 is refused with 413
   size_t size = 0;              // bytes of the input that the head takes: drop them before ReadBody
   size_t header_count = 0;
-  std::array<HttpHeader, model::kMaxHttpHeaders> header_array;
+  std::array<HttpHeader, model::kMaxHttpHeaders> header_array;  // beyond header_count: what was there before
 
   std::span<const HttpHeader> headers() const { return {header_array.data(), header_count}; }
   // The first one of that name (compared without case); nothing where there is none.
