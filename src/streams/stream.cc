@@ -10,6 +10,25 @@ namespace {
 // Newest chunks that stay in memory per stream, for readers that follow closely.
 constexpr size_t kWindowBytes = 256u << 10;
 
+// Up to so many rows go one by one. RocksDB looks at every range deletion in memory at each read that follows, so they
+// are for what is large.
+constexpr size_t kSingleDeletes = 512;
+
+void DeleteRows(const storage::Store& store, storage::Batch& batch, storage::Family family, const std::string& begin,
+                const std::string& end) {
+  std::vector<std::string> keys;
+  const auto rows = store.Iterate(family, begin, end);
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+    if (keys.size() == kSingleDeletes) break;
+    keys.emplace_back(rows->key());
+  }
+  if (rows->Valid() || !rows->status().ok()) {
+    batch.DeleteRange(family, begin, end);
+  } else {
+    for (const std::string& key : keys) batch.Delete(family, key);
+  }
+}
+
 base::Status Damaged(const std::string& name, std::string_view what) {
   return {base::Code::kCorruption, "a stored " + std::string(what) + " of stream `" + name + "` is damaged"};
 }
@@ -179,17 +198,17 @@ void Stream::FlushGarbage(storage::Batch& batch) {
   if (!garbage_urgent_ && garbage_nodes_ < bound) return;
   const uint64_t number = record_.number;
   const bool all = garbage_urgent_ || nodes_.empty();
-  batch.DeleteRange(storage::Family::kEntries, EntryKey(number, all ? EntryId() : record_.garbage),
-                    all ? EntriesEnd(number) : EntryKey(number, Head()));
-  batch.DeleteRange(storage::Family::kGroups, NodeKey(number, all ? EntryId() : record_.garbage),
-                    all ? NodesEnd(number) : NodeKey(number, Head()));
+  DeleteRows(store_, batch, storage::Family::kEntries, EntryKey(number, all ? EntryId() : record_.garbage),
+             all ? EntriesEnd(number) : EntryKey(number, Head()));
+  DeleteRows(store_, batch, storage::Family::kGroups, NodeKey(number, all ? EntryId() : record_.garbage),
+             all ? NodesEnd(number) : NodeKey(number, Head()));
   garbage_nodes_ = 0;
   garbage_urgent_ = false;
 }
 
 void Stream::Flush(storage::Batch& batch) {
   const uint64_t number = record_.number;
-  // Ranges first: what follows may lie in them.
+  // Garbage first: what follows may lie among it.
   FlushGarbage(batch);
   for (const auto& [base, chunk] : staged_) {
     if (chunk) {
@@ -212,7 +231,7 @@ void Stream::Flush(storage::Batch& batch) {
   }
   node_rows_staged_.clear();
   for (const uint32_t group : removed_groups_) {
-    batch.DeleteRange(storage::Family::kGroups, GroupBegin(number, group), GroupEnd(number, group));
+    DeleteRows(store_, batch, storage::Family::kGroups, GroupBegin(number, group), GroupEnd(number, group));
   }
   removed_groups_.clear();
   for (const auto& [name, group] : groups_) {
@@ -250,9 +269,9 @@ void Stream::Settle() {
 void Stream::Wipe(storage::Batch& batch) const {
   if (!stored_) return;
   const uint64_t number = record_.number;
-  batch.DeleteRange(storage::Family::kEntries, EntryKey(number, {}), EntriesEnd(number));
-  batch.DeleteRange(storage::Family::kGroups, NodeKey(number, {}), NodesEnd(number));
-  batch.DeleteRange(storage::Family::kGroups, GroupsBegin(number), GroupsEnd(number));
+  DeleteRows(store_, batch, storage::Family::kEntries, EntryKey(number, {}), EntriesEnd(number));
+  DeleteRows(store_, batch, storage::Family::kGroups, NodeKey(number, {}), NodesEnd(number));
+  DeleteRows(store_, batch, storage::Family::kGroups, GroupsBegin(number), GroupsEnd(number));
 }
 
 size_t Stream::memory() const {

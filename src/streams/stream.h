@@ -3,8 +3,9 @@
 // 1. Memory holds the counters, the nodes that were asked for and the newest chunks (the window); the rest is read from
 //    the store when a command needs it. What a command changed stays in memory until Flush has put it into the turn's
 //    batch and the turn was synced, and every read sees it.
-// 2. Nodes below `head` are dead, entries below `first_id` are dead: a trim moves these marks and deletes whole ranges
-//    now and then. Nothing ever seeks from the first key of the stream.
+// 2. Nodes below `head` are dead, entries below `first_id` are dead: a trim moves these marks, and rows are deleted
+// many
+//    at a time now and then. Nothing ever seeks from the first key of the stream.
 // 3. Flush writes each changed chunk, node, group and the record once, however many commands changed it.
 //
 // A failure of the store comes back as its Status; the caller then forgets the Stream.
