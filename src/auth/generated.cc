@@ -1,7 +1,7 @@
 #include "auth/generated.h"
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -19,7 +19,8 @@ constexpr size_t kMaxSecretFile = 1024;
 
 Status Failed(const std::string& what) {
   int error = errno;
-  return Status(error == ENOSPC ? Code::kNoSpace : Code::kUnavailable, what + ": " + std::strerror(error));
+  return Status(error == ENOSPC ? Code::kNoSpace : Code::kUnavailable,
+                what + ": " + std::generic_category().message(error));
 }
 
 class File {

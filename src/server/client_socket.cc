@@ -2,8 +2,8 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@ using base::Result;
 using base::Status;
 
 Status Failed(std::string what, int error) {
-  return Status(Code::kUnavailable, std::move(what) + ": " + std::strerror(error));
+  return Status(Code::kUnavailable, std::move(what) + ": " + std::generic_category().message(error));
 }
 
 // Whether `descriptor` is ready for `events` in time; false also when a signal came.

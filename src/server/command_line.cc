@@ -130,7 +130,7 @@ class Parser {
         AddText("user", line_.tail.user);
         AddText("device", line_.tail.device);
         AddText("since", line_.tail.since);
-        names_.push_back("--count");
+        names_.emplace_back("--count");
         app_.add_option("--count", line_.tail.count);
         app_.add_flag("--json", json_);
         break;
@@ -138,7 +138,7 @@ class Parser {
         AddSettings({"data_dir", "jwt_hs256_secret", "jwt_issuer", "jwt_audience", "jwt_user_claim"});
         AddText("user", line_.token.user);
         AddText("ttl", line_.token.ttl);
-        names_.push_back("--topics");
+        names_.emplace_back("--topics");
         app_.add_option("--topics", line_.token.topics)->delimiter(',')->allow_extra_args(false);
         break;
       case Command::kVersion:

@@ -211,7 +211,7 @@ constexpr std::string_view kPlaces = "Where it stands and listens";
 constexpr std::string_view kKeys = "Who may do what";
 constexpr std::string_view kFlow = "What it reads and keeps";
 
-const Setting kSettings[] = {
+constexpr Setting kSettings[] = {
     {{"data_dir", "DIR", "where the store and generated keys are kept (./tocsin-data)", kPlaces, false},
      [](Config& c, std::string_view v) {
        return v.empty() ? Allowed("the path of a directory is allowed") : SetText(v, c.data_dir);
@@ -333,12 +333,12 @@ bool Address::IsLoopback() const {
 }
 
 std::span<const SettingHelp> AllSettings() {
-  static const std::vector<SettingHelp> all = [] {
+  static const std::vector<SettingHelp> kAll = [] {
     std::vector<SettingHelp> help;
     for (const Setting& setting : kSettings) help.push_back(setting.help);
     return help;
   }();
-  return all;
+  return kAll;
 }
 
 std::string_view NearestName(std::string_view wrong, std::span<const std::string_view> names) {

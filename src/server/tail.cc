@@ -4,7 +4,6 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 
 #include <poll.h>
 #include <unistd.h>
@@ -277,7 +276,7 @@ int Tail(const TailOptions& options, const Config& config) {
   if (!server.ok()) return Fail(server.status().message(), 2);
   Result<std::string> token = TokenFor(options, config);
   if (!token.ok()) return Fail(token.status().message(), token.status().code() == Code::kInvalidArgument ? 2 : 1);
-  bool colour = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  bool colour = isatty(STDOUT_FILENO) == 1 && GivenOrVariable("", "NO_COLOR").empty();
   InboxFormat format{.output = options.output, .colour = colour ? InboxFormat::Colour::kOn : InboxFormat::Colour::kOff};
   CatchInterrupts();
   TailSession session(options, std::move(server).value(), format);

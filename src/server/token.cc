@@ -26,7 +26,7 @@ int Fail(const Status& status, int exit_status) {
 
 std::string GivenOrVariable(const std::string& given, const char* variable) {
   if (!given.empty()) return given;
-  const char* value = std::getenv(variable);
+  const char* value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): before there is a second thread
   return value == nullptr ? "" : value;
 }
 
