@@ -16,6 +16,16 @@ namespace tocsin::streams {
 
 enum class MakeStream : uint8_t { kYes, kNo };
 
+// What becomes of entries that somebody has pending, when they are to be removed.
+enum class Refs : uint8_t {
+  kKeep,    // KEEPREF: removed; the pending lists keep their ids
+  kDelete,  // DELREF: removed, from the pending lists too
+  kAcked,   // ACKED: only entries go that every group has read and acknowledged
+};
+
+// The numbers are those of the replies to XDELEX and XACKDEL.
+enum class Removal : int8_t { kNoEntry = -1, kRemoved = 1, kStillNeeded = 2 };
+
 struct Trim {
   enum class By : uint8_t { kNothing, kMaxLength, kMinId };
   enum class Exactness : uint8_t { kExact, kApproximate };  // `=`, `~`
@@ -25,6 +35,13 @@ struct Trim {
   EntryId min_id = {};
   // Entries that one approximate trim may take; 0: any number. Default: what 100 full nodes hold.
   std::optional<uint64_t> limit = {};
+  Refs refs = Refs::kKeep;
+};
+
+// IDMP and IDMPAUTO: an entry that the producer has added before is not added again.
+struct Once {
+  std::string_view producer;
+  std::optional<std::string_view> id = {};  // the producer's own; nullopt: made from the fields
 };
 
 struct AppendOptions {
@@ -33,6 +50,7 @@ struct AppendOptions {
   Trim trim = {};
   // An explicit id further ahead of the clock is refused; nullopt: none is. Ingest streams: model::kMaxFutureIdMs.
   std::optional<uint64_t> max_future_ms = {};
+  std::optional<Once> once = {};  // with AddId::Auto() only
 };
 
 struct RangeOptions {
@@ -135,6 +153,17 @@ struct AutoClaimed {
   std::vector<EntryId> deleted;  // no longer in the stream, so no longer pending
 };
 
+struct NackOptions {
+  enum class Mode : uint8_t {
+    kSilent,  // the delivery did not count
+    kFail,    // it did
+    kFatal,   // there shall be no other: the count becomes the largest there is
+  };
+  Mode mode = Mode::kFail;
+  std::optional<uint64_t> retry_count = {};  // wins over the mode
+  bool force = false;                        // entries that are not pending become so
+};
+
 struct SetIdOptions {
   EntryId last_id = {};
   std::optional<uint64_t> entries_added = {};
@@ -144,6 +173,11 @@ struct SetIdOptions {
 
 struct StreamReport {
   uint64_t length = 0, radix_keys = 0, radix_nodes = 0, entries_added = 0, groups = 0;
+  struct ProducedReport {  // of IDMP
+    int64_t duration_s = 0;
+    uint64_t max_per_producer = 0, producers = 0, ids = 0, ids_added = 0, duplicates = 0;
+  };
+  ProducedReport produced;
   EntryId last_id, max_deleted, first_id;  // first_id: `recorded-first-entry-id`
   Entries first, last;                     // one entry each, or none
 };

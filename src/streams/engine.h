@@ -110,6 +110,18 @@ class StreamEngine final : public storage::Participant {
   base::Result<AutoClaimed> AutoClaim(std::string_view key, std::string_view group, std::string_view consumer,
                                       const AutoClaimOptions& options);
 
+  // XDELEX; one answer for each id. With Refs::kDelete, ids also leave the pending lists whose entries are gone.
+  base::Result<std::vector<Removal>> DeleteEx(std::string_view key, std::span<const EntryId> ids, Refs refs);
+  // XACKDEL; kNoEntry: it was not pending for the group.
+  base::Result<std::vector<Removal>> AckDelete(std::string_view key, std::string_view group,
+                                               std::span<const EntryId> ids, Refs refs);
+  // XNACK: gives pending entries back to the group, for whoever claims next. Answers how many.
+  base::Result<uint64_t> Nack(std::string_view key, std::string_view group, std::span<const EntryId> ids,
+                              const NackOptions& options);
+  // XCFGSET. Everything remembered is forgotten.
+  base::Status ConfigureOnce(std::string_view key, std::optional<int64_t> duration_s,
+                             std::optional<uint64_t> max_per_producer);
+
   // Reports.
 
   base::Result<StreamReport> ReportStream(std::string_view key);
@@ -184,7 +196,13 @@ class StreamEngine final : public storage::Participant {
   base::Status DeleteExpired();
   base::Result<std::vector<std::string>> StoredKeys(std::string_view after, size_t limit);
   void Evict();
+  base::Result<std::optional<EntryId>> AddedBefore(std::string_view key, Stream* stream, const Once& once,
+                                                   std::string_view id);
   base::Result<uint64_t> TrimFound(Stream& stream, const Trim& trim);
+  base::Result<uint64_t> TrimPlain(Stream& stream, const Trim& trim, EntryId barrier);
+  base::Result<uint64_t> TrimDeletingRefs(Stream& stream, const Trim& trim);
+  base::Result<uint64_t> TrimAcked(Stream& stream, const Trim& trim);
+  base::Result<Removal> RemoveOne(Stream& stream, Stream::Groups& groups, EntryId id, Refs refs);
 
   storage::Store& store_;
   const base::Clock& clock_;
@@ -199,6 +217,7 @@ class StreamEngine final : public storage::Participant {
 
   Waiters waiters_;
   std::vector<std::string> signalled_;  // keys that have something for those who wait
+  bool retry_claims_ = false;           // entries were given back
   std::vector<Served> served_;
   std::vector<WaiterId> new_waiters_;  // of this turn, ascending
 

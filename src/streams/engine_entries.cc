@@ -54,6 +54,12 @@ base::Result<std::optional<EntryId>> StreamEngine::Append(std::string_view key, 
   if (last == EntryId::Max()) {
     return Refused("ERR The stream has exhausted the last possible ID, unable to add more items");
   }
+  std::string once_id;
+  if (options.once) {
+    once_id = options.once->id ? std::string(*options.once->id) : ContentId(fields);
+    auto before = AddedBefore(key, *found, *options.once, once_id);
+    if (!before.ok() || *before) return before;
+  }
   const auto id = NextId(asked, last, now_ms);
   if (!id || *id <= last) return Refused(kNotAboveTop);
   if (bytes > kMaxEntryBytes) return Refused("ERR Elements are too large to be stored");
@@ -62,10 +68,40 @@ base::Result<std::optional<EntryId>> StreamEngine::Append(std::string_view key, 
   Stream& stream = **found;
   Touch(key);
   RETURN_IF_ERROR(stream.Append(*id, fields, options_.nodes));
+  if (options.once) {
+    auto produced = stream.LoadProduced();
+    if (!produced.ok()) return produced.status();
+    (*produced)->Remember(options.once->producer, once_id, *id, clock_.NowMs());
+    stream.CountProduced(1, 0);
+  }
   auto trimmed = TrimFound(stream, options.trim);
   if (!trimmed.ok()) return trimmed.status();
   Signal(key);
   return id;
+}
+
+base::Result<std::optional<EntryId>> StreamEngine::AddedBefore(std::string_view key, Stream* stream, const Once& once,
+                                                               std::string_view id) {
+  if (stream == nullptr) return std::optional<EntryId>();
+  auto produced = stream->LoadProduced();
+  if (!produced.ok()) return produced.status();
+  const auto entry = (*produced)->Find(once.producer, id, clock_.NowMs());
+  if (!entry) return entry;
+  Touch(key);
+  stream->CountProduced(0, 1);
+  return entry;
+}
+
+base::Status StreamEngine::ConfigureOnce(std::string_view key, std::optional<int64_t> duration_s,
+                                         std::optional<uint64_t> max_per_producer) {
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return NoSuchKey();
+  ProducedSettings settings = (*found)->record().produced;
+  settings.duration_s = duration_s.value_or(settings.duration_s);
+  settings.max_per_producer = max_per_producer.value_or(settings.max_per_producer);
+  Touch(key);
+  return (*found)->ConfigureProduced(settings);
 }
 
 base::Result<uint64_t> StreamEngine::Length(std::string_view key) {
@@ -108,6 +144,18 @@ base::Result<Entries> StreamEngine::Read(std::string_view key, EntryId after, Ra
 
 base::Result<uint64_t> StreamEngine::TrimFound(Stream& stream, const Trim& trim) {
   if (trim.by == Trim::By::kNothing) return uint64_t{0};
+  switch (trim.refs) {
+    case Refs::kKeep:
+      return TrimPlain(stream, trim, EntryId::Max());
+    case Refs::kDelete:
+      return TrimDeletingRefs(stream, trim);
+    case Refs::kAcked:
+      return TrimAcked(stream, trim);
+  }
+  return uint64_t{0};
+}
+
+base::Result<uint64_t> StreamEngine::TrimPlain(Stream& stream, const Trim& trim, EntryId barrier) {
   uint64_t limit = 0;
   auto to = Stream::TrimTo::kEntries;
   if (trim.exactness == Trim::Exactness::kApproximate) {
@@ -115,8 +163,8 @@ base::Result<uint64_t> StreamEngine::TrimFound(Stream& stream, const Trim& trim)
     const uint64_t nodes = options_.nodes.max_entries == 0 ? 100 : options_.nodes.max_entries;
     limit = trim.limit ? *trim.limit : std::min(100 * nodes, kMaxTrimLimit);
   }
-  return trim.by == Trim::By::kMaxLength ? stream.TrimToLength(trim.max_length, to, limit)
-                                         : stream.TrimBelow(trim.min_id, to, limit);
+  return trim.by == Trim::By::kMaxLength ? stream.TrimToLength(trim.max_length, to, limit, barrier)
+                                         : stream.TrimBelow(std::min(trim.min_id, barrier), to, limit);
 }
 
 base::Result<uint64_t> StreamEngine::TrimStream(std::string_view key, const Trim& trim) {

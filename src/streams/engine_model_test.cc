@@ -60,10 +60,11 @@ class ModelRun {
     static constexpr std::pair<unsigned, Command> kWeights[] = {
         {25, &ModelRun::Append},     {7, &ModelRun::Range},     {5, &ModelRun::TrimSome},     {6, &ModelRun::Delete},
         {4, &ModelRun::CreateGroup}, {10, &ModelRun::ReadNew},  {3, &ModelRun::ReadHistory},  {7, &ModelRun::Ack},
-        {3, &ModelRun::Claim},       {3, &ModelRun::AutoClaim}, {1, &ModelRun::DropConsumer}, {1, &ModelRun::DropGroup},
-        {1, &ModelRun::DeleteKey},   {1, &ModelRun::Rename},    {1, &ModelRun::SetId},        {1, &ModelRun::Expire},
-        {3, &ModelRun::MoveGroup},   {4, &ModelRun::PassTime},  {10, &ModelRun::Commit},      {1, &ModelRun::Fail},
-        {1, &ModelRun::Crash},       {2, &ModelRun::CompareAll}};
+        {4, &ModelRun::Claim},       {3, &ModelRun::AutoClaim}, {1, &ModelRun::DropConsumer}, {1, &ModelRun::DropGroup},
+        {2, &ModelRun::DeleteEx},    {2, &ModelRun::AckDelete}, {2, &ModelRun::Nack},         {1, &ModelRun::DeleteKey},
+        {1, &ModelRun::Rename},      {1, &ModelRun::SetId},     {1, &ModelRun::Expire},       {3, &ModelRun::MoveGroup},
+        {4, &ModelRun::PassTime},    {10, &ModelRun::Commit},   {1, &ModelRun::Fail},         {1, &ModelRun::Crash},
+        {2, &ModelRun::CompareAll}};
     unsigned total = 0;
     for (const auto& [weight, command] : kWeights) total += weight;
     auto choice = static_cast<unsigned>(random_.Below(total));
@@ -192,17 +193,27 @@ class ModelRun {
     trim.max_length = random_.Below(length + 2);
     trim.min_id = SomeId(key);
     if (random_.Below(3) == 0) trim.limit = random_.Below(20);
+    if (random_.Below(3) == 0) trim.refs = Refs::kDelete;
+    if (random_.Below(3) == 0) trim.refs = Refs::kAcked;
     return trim;
   }
 
   // `removed` is what the engine says; the model checks that it may say so, then follows.
   void ApplyTrim(ModelStream& stream, const Trim& trim, uint64_t removed) {
-    uint64_t most = 0;
-    if (trim.by == Trim::By::kMaxLength) {
-      most = stream.entries.size() > trim.max_length ? stream.entries.size() - trim.max_length : 0;
-    } else {
-      most = static_cast<uint64_t>(std::distance(stream.entries.begin(), stream.entries.lower_bound(trim.min_id)));
+    // What may go, in the order in which it goes.
+    std::vector<EntryId> may;
+    for (const auto& [id, value] : stream.entries) {
+      const bool enough =
+          trim.by == Trim::By::kMaxLength ? stream.entries.size() - may.size() <= trim.max_length : id >= trim.min_id;
+      if (enough) break;
+      if (trim.refs == Refs::kAcked && IsNeeded(stream, id)) {
+        // Whole nodes go from the front only; where it is to be exact, the search goes on behind.
+        if (trim.exactness == Trim::Exactness::kApproximate) break;
+        continue;
+      }
+      may.push_back(id);
     }
+    uint64_t most = may.size();
     if (trim.exactness == Trim::Exactness::kExact) {
       Same("exact trim", std::to_string(most), std::to_string(removed));
     } else {
@@ -210,9 +221,39 @@ class ModelRun {
       Same("approximate trim", "at most " + std::to_string(most),
            removed <= most ? "at most " + std::to_string(most) : std::to_string(removed));
     }
-    auto end = stream.entries.begin();
-    std::advance(end, static_cast<std::ptrdiff_t>(std::min<uint64_t>(removed, stream.entries.size())));
-    stream.entries.erase(stream.entries.begin(), end);
+    may.resize(std::min<uint64_t>(removed, may.size()));
+    // Behind what some group needs, entries are taken out one by one: that leaves a mark, as XDEL does.
+    EntryId needed = EntryId::Max();
+    for (const auto& [name, group] : stream.groups) {
+      needed = std::min(needed, *group.last.Next());
+      if (!group.pending.empty()) needed = std::min(needed, group.pending.begin()->first);
+    }
+    for (const EntryId id : may) {
+      if (trim.refs == Refs::kAcked && id >= needed) stream.max_deleted = std::max(stream.max_deleted, id);
+      stream.entries.erase(id);
+      if (trim.refs == Refs::kDelete) ForgetPending(stream, id);
+    }
+    if (trim.refs == Refs::kDelete && !may.empty()) ForgetDangling(stream, may.front(), may.back());
+  }
+
+  static bool IsNeeded(const ModelStream& stream, EntryId id) {
+    for (const auto& [name, group] : stream.groups) {
+      if (group.last < id || group.pending.count(id) != 0) return true;
+    }
+    return false;
+  }
+  static void ForgetPending(ModelStream& stream, EntryId id) {
+    for (auto& [name, group] : stream.groups) group.pending.erase(id);
+  }
+  // Pending ids between the first and the last entry that a trim took go with them, also those without an entry.
+  static void ForgetDangling(ModelStream& stream, EntryId first, EntryId last) {
+    const EntryId end =
+        stream.entries.empty() ? EntryId{stream.last.ms, stream.last.seq} : stream.entries.begin()->first;
+    for (auto& [name, group] : stream.groups) {
+      std::erase_if(group.pending, [&](const auto& p) {
+        return p.first >= first && (stream.entries.empty() ? p.first <= end : p.first < end) && last >= first;
+      });
+    }
   }
 
   void TrimSome() {
@@ -262,6 +303,85 @@ class ModelRun {
     }
     const auto found = engine_->Delete(key, ids);
     Same("delete " + key, std::to_string(expected), found.ok() ? std::to_string(*found) : found.status().ToString());
+  }
+
+  Refs SomeRefs() {
+    const Refs all[] = {Refs::kKeep, Refs::kDelete, Refs::kAcked};
+    return all[random_.Below(3)];
+  }
+
+  static std::string Show(const base::Result<std::vector<Removal>>& removals) {
+    std::string text;
+    if (!removals.ok()) return removals.status().ToString();
+    for (const Removal removal : *removals) text += std::to_string(static_cast<int>(removal)) + " ";
+    return text;
+  }
+
+  // XDELEX as its page reads.
+  int RemoveOne(ModelStream& stream, EntryId id, Refs refs) {
+    const bool exists = stream.entries.count(id) != 0;
+    if (refs == Refs::kAcked && exists && (stream.groups.empty() || IsNeeded(stream, id))) return 2;
+    if (refs == Refs::kDelete) ForgetPending(stream, id);
+    if (!exists) return -1;
+    stream.entries.erase(id);
+    stream.max_deleted = std::max(stream.max_deleted, id);
+    return 1;
+  }
+
+  void DeleteEx() {
+    const std::string key = Key();
+    const auto ids = SomeIds(key);
+    const Refs refs = SomeRefs();
+    std::string expected;
+    for (const EntryId id : ids) {
+      expected += std::to_string(Find(key) == nullptr ? -1 : RemoveOne(*Find(key), id, refs)) + " ";
+    }
+    Same("deleteex " + key, expected, Show(engine_->DeleteEx(key, ids, refs)));
+  }
+
+  void AckDelete() {
+    const std::string key = Key(), name = GroupName();
+    const auto ids = SomeIds(key);
+    const Refs refs = SomeRefs();
+    std::string expected;
+    for (const EntryId id : ids) {
+      ModelGroup* group = FindGroup(key, name);
+      int removal = -1;
+      if (group != nullptr && group->pending.erase(id) != 0) {
+        removal = std::abs(RemoveOne(*Find(key), id, refs));
+      } else if (group != nullptr && refs == Refs::kDelete) {
+        ForgetPending(*Find(key), id);
+      }
+      expected += std::to_string(removal) + " ";
+    }
+    Same("ackdelete " + key, expected, Show(engine_->AckDelete(key, name, ids, refs)));
+  }
+
+  void Nack() {
+    const std::string key = Key(), name = GroupName();
+    const auto ids = SomeIds(key);
+    NackOptions options{.mode = random_.Below(2) == 0 ? NackOptions::Mode::kSilent : NackOptions::Mode::kFail,
+                        .force = random_.Below(4) == 0};
+    const auto found = engine_->Nack(key, name, ids, options);
+    ModelGroup* group = FindGroup(key, name);
+    if (group == nullptr) {
+      Same("nack of no group", "refused", found.ok() ? "ok" : "refused");
+      return;
+    }
+    uint64_t expected = 0;
+    for (const EntryId id : ids) {
+      auto pending = group->pending.find(id);
+      if (pending == group->pending.end()) {
+        if (!options.force || Find(key)->entries.count(id) == 0) continue;
+        pending = group->pending.emplace(id, ModelPending{"", 0, 0}).first;
+      } else if (options.mode == NackOptions::Mode::kSilent && pending->second.deliveries > 0) {
+        --pending->second.deliveries;
+      }
+      pending->second.consumer.clear();
+      pending->second.delivered_ms = 0;
+      ++expected;
+    }
+    Same("nack", std::to_string(expected), std::to_string(*found));
   }
 
   void CreateGroup() {

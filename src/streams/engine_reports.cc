@@ -65,6 +65,14 @@ base::Result<StreamReport> StreamEngine::ReportStream(std::string_view key) {
   report.last_id = record.last_id;
   report.max_deleted = record.max_deleted;
   report.first_id = record.first_id;
+  auto produced = stream.LoadProduced();
+  if (!produced.ok()) return produced.status();
+  report.produced = {.duration_s = record.produced.duration_s,
+                     .max_per_producer = record.produced.max_per_producer,
+                     .producers = (*produced)->producers(),
+                     .ids = (*produced)->size(),
+                     .ids_added = record.produced_added,
+                     .duplicates = record.produced_again};
   RETURN_IF_ERROR(stream.Scan({}, EntryId::Max(), Direction::kForward, {.count = 1}, report.first));
   RETURN_IF_ERROR(stream.Scan({}, EntryId::Max(), Direction::kBackward, {.count = 1}, report.last));
   return report;

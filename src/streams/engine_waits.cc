@@ -1,5 +1,6 @@
 // Reading several streams in one command, and waiting for them: XREAD and XREADGROUP with BLOCK.
 #include <algorithm>
+#include <utility>
 
 #include "streams/engine.h"
 #include "streams/errors.h"
@@ -110,6 +111,7 @@ void StreamEngine::EndCommand() {
     for (const WaiterId id : waiters_.ReadersBelow(key, *last)) Serve(id);
   }
   signalled_.clear();
+  if (std::exchange(retry_claims_, false)) RetryClaims();
 }
 
 void StreamEngine::RetryClaims() {
@@ -120,6 +122,7 @@ void StreamEngine::AnswerWaiters(const base::Status& status) {
   std::vector<Served> served = std::move(served_);
   served_.clear();
   signalled_.clear();
+  retry_claims_ = false;
   std::vector<WaiterId> fresh = std::move(new_waiters_);
   new_waiters_.clear();
   if (!status.ok()) {

@@ -5,6 +5,7 @@ namespace {
 
 constexpr char kNodeTag = 'n';
 constexpr char kExpiryTag = 'x';
+constexpr char kProducedTag = 'i';
 constexpr char kGroupTag = 's';
 constexpr uint8_t kStreamFormat = 1;
 
@@ -46,6 +47,14 @@ std::string ExpiryKey(int64_t at_ms, std::string_view name) {
 }
 
 std::string ExpiryEnd() { return std::string(1, kExpiryTag + 1); }
+
+std::string ProducedKey(uint64_t number, uint64_t row) {
+  std::string key = Tagged(kProducedTag, number);
+  model::PutBig64(key, row);
+  return key;
+}
+
+std::string ProducedEnd(uint64_t number) { return Tagged(kProducedTag, number + 1); }
 
 std::string EntryKey(uint64_t number, EntryId id) {
   std::string key;
@@ -134,6 +143,10 @@ void Encode(const StreamRecord& record, std::string& out) {
   model::PutVarint(out, record.next_group);
   model::PutVarint(out, static_cast<uint64_t>(record.expires_ms));
   PutId(out, record.garbage);
+  model::PutVarint(out, static_cast<uint64_t>(record.produced.duration_s));
+  model::PutVarint(out, record.produced.max_per_producer);
+  model::PutVarint(out, record.produced_added);
+  model::PutVarint(out, record.produced_again);
   out.push_back(record.has_nodes ? 1 : 0);
   if (!record.has_nodes) return;
   PutId(out, record.head);
@@ -144,15 +157,18 @@ void Encode(const StreamRecord& record, std::string& out) {
 bool Decode(std::string_view value, StreamRecord& record) {
   model::ByteReader reader(value);
   uint8_t format = 0, has_nodes = 0;
-  uint64_t next_group = 0, expires = 0;
+  uint64_t next_group = 0, expires = 0, duration = 0;
   if (!reader.Byte(format) || format != kStreamFormat || !reader.Varint(record.number) ||
       !reader.Varint(record.length) || !reader.Varint(record.entries_added) || !GetId(reader, record.first_id) ||
       !GetId(reader, record.last_id) || !GetId(reader, record.max_deleted) || !reader.Varint(next_group) ||
-      !reader.Varint(expires) || !GetId(reader, record.garbage) || !reader.Byte(has_nodes)) {
+      !reader.Varint(expires) || !GetId(reader, record.garbage) || !reader.Varint(duration) ||
+      !reader.Varint(record.produced.max_per_producer) || !reader.Varint(record.produced_added) ||
+      !reader.Varint(record.produced_again) || !reader.Byte(has_nodes)) {
     return false;
   }
   record.next_group = static_cast<uint32_t>(next_group);
   record.expires_ms = static_cast<int64_t>(expires);
+  record.produced.duration_s = static_cast<int64_t>(duration);
   record.has_nodes = has_nodes != 0;
   if (!record.has_nodes) return reader.done();
   return GetId(reader, record.head) && GetId(reader, record.tail.first) && GetNode(reader, record.tail) &&

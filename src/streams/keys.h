@@ -3,6 +3,7 @@
 //   kGroups   'e'                              the engine: next stream number, number of keys
 //             'k' name                         a stream: number, counters, tail node
 //             'n' number node-id               a node that is full
+//             'i' number row                   what a producer has produced
 //             'x' time name                    a key that expires then
 //             's' number group 0               a group
 //             's' number group 1 consumer      a consumer
@@ -31,6 +32,9 @@ std::string StreamKey(std::string_view name);
 std::string ExpiryKey(int64_t at_ms, std::string_view name);
 std::string ExpiryEnd();
 
+std::string ProducedKey(uint64_t number, uint64_t row);
+std::string ProducedEnd(uint64_t number);
+
 std::string EntryKey(uint64_t number, EntryId id);
 std::string EntriesEnd(uint64_t number);  // above every EntryKey of the stream
 
@@ -57,6 +61,12 @@ bool GetId(model::ByteReader& reader, EntryId& id);
 void PutSigned(std::string& out, int64_t value);
 bool GetSigned(model::ByteReader& reader, int64_t& value);
 
+// XCFGSET.
+struct ProducedSettings {
+  int64_t duration_s = 100;
+  uint64_t max_per_producer = 100;
+};
+
 // What the engine knows of a stream without reading an entry of it: the value of its 'k' row.
 struct StreamRecord {
   uint64_t number = 0;
@@ -67,6 +77,8 @@ struct StreamRecord {
   EntryId garbage;  // nodes from here to `head` wait to be wiped; equal to it: none
   uint32_t next_group = 0;
   int64_t expires_ms = 0;  // wall clock; 0: never
+  ProducedSettings produced;
+  uint64_t produced_added = 0, produced_again = 0;  // ids ever remembered, entries not added because of one
   bool has_nodes = false;
   Node tail;  // the last node, when there is one
 };

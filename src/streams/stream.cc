@@ -41,7 +41,8 @@ Stream::Stream(storage::Store& store, std::string name, uint64_t number)
       stored_(false),
       record_staged_(true),
       nodes_complete_(true),
-      groups_loaded_(true) {
+      groups_loaded_(true),
+      produced_(number, true) {
   record_.number = number;
 }
 
@@ -52,7 +53,8 @@ Stream::Stream(storage::Store& store, std::string name, const StreamRecord& reco
       stored_(true),
       record_staged_(false),
       nodes_complete_(!record.has_nodes),
-      groups_loaded_(false) {
+      groups_loaded_(false),
+      produced_(record.number, false) {
   if (!record_.has_nodes) {
     if (record_.entries_added > 0) garbage_nodes_ = 1;  // perhaps
     return;
@@ -149,6 +151,26 @@ void Stream::RemoveGroup(std::string_view name) {
   groups_.erase(found);
 }
 
+base::Result<Produced*> Stream::LoadProduced() {
+  RETURN_IF_ERROR(produced_.Load(store_, record_.produced));
+  return &produced_;
+}
+
+void Stream::CountProduced(uint64_t added, uint64_t again) {
+  record_staged_ = true;
+  record_.produced_added += added;
+  record_.produced_again += again;
+}
+
+base::Status Stream::ConfigureProduced(const ProducedSettings& settings) {
+  auto produced = LoadProduced();
+  if (!produced.ok()) return produced.status();
+  record_staged_ = true;
+  record_.produced = settings;
+  produced_.Reset(settings);
+  return base::Ok();
+}
+
 int64_t Stream::EstimateEntriesRead(EntryId id) const {
   const auto added = static_cast<int64_t>(record_.entries_added);
   const auto length = static_cast<int64_t>(record_.length);
@@ -237,6 +259,7 @@ void Stream::Flush(storage::Batch& batch) {
   for (const auto& [name, group] : groups_) {
     if (group->staged()) group->Flush(batch);
   }
+  if (produced_.staged()) produced_.Flush(batch);
   if (!record_staged_) return;
   record_staged_ = false;
   record_.has_nodes = !nodes_.empty();
@@ -272,10 +295,11 @@ void Stream::Wipe(storage::Batch& batch) const {
   DeleteRows(store_, batch, storage::Family::kEntries, EntryKey(number, {}), EntriesEnd(number));
   DeleteRows(store_, batch, storage::Family::kGroups, NodeKey(number, {}), NodesEnd(number));
   DeleteRows(store_, batch, storage::Family::kGroups, GroupsBegin(number), GroupsEnd(number));
+  DeleteRows(store_, batch, storage::Family::kGroups, ProducedKey(number, 0), ProducedEnd(number));
 }
 
 size_t Stream::memory() const {
-  size_t bytes = sizeof(Stream) + name_.size() + window_bytes_ + nodes_.size() * sizeof(Node);
+  size_t bytes = sizeof(Stream) + name_.size() + window_bytes_ + nodes_.size() * sizeof(Node) + produced_.memory();
   for (const auto& [name, group] : groups_) bytes += group->memory();
   return bytes;
 }

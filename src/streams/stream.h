@@ -25,6 +25,7 @@
 #include "streams/group.h"
 #include "streams/keys.h"
 #include "streams/node.h"
+#include "streams/produced.h"
 
 namespace tocsin::streams {
 
@@ -57,7 +58,8 @@ class Stream {
   // Takes entries from the front until `max_len` are left, or none below `min_id`. `limit`: at most so many, 0 for any
   // number. kWholeNodes never opens a node.
   enum class TrimTo : uint8_t { kEntries, kWholeNodes };
-  base::Result<uint64_t> TrimToLength(uint64_t max_len, TrimTo to, uint64_t limit);
+  // Entries at or above `barrier` stay.
+  base::Result<uint64_t> TrimToLength(uint64_t max_len, TrimTo to, uint64_t limit, EntryId barrier);
   base::Result<uint64_t> TrimBelow(EntryId min_id, TrimTo to, uint64_t limit);
   // Ids that exist are removed, each counted once.
   base::Result<uint64_t> Delete(std::span<const EntryId> ids);
@@ -74,6 +76,11 @@ class Stream {
   base::Result<Group*> FindGroup(std::string_view name);  // nullptr: none
   Group& AddGroup(std::string_view name, EntryId last_id, int64_t entries_read);
   void RemoveGroup(std::string_view name);
+
+  // What producers have added lately; read from the store at the first call.
+  base::Result<Produced*> LoadProduced();
+  void CountProduced(uint64_t added, uint64_t again);
+  base::Status ConfigureProduced(const ProducedSettings& settings);
 
   // Where a group at `id` stands among all entries ever added; Group::kUnknown when that cannot be known.
   int64_t EstimateEntriesRead(EntryId id) const;
@@ -140,6 +147,8 @@ class Stream {
   Groups groups_;
   bool groups_loaded_;
   std::vector<uint32_t> removed_groups_;
+
+  Produced produced_;
 };
 
 }  // namespace tocsin::streams

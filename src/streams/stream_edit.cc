@@ -111,7 +111,7 @@ base::Status Stream::FindFirst(EntryId from) {
   return base::Ok();
 }
 
-base::Result<uint64_t> Stream::TrimToLength(uint64_t max_len, TrimTo to, uint64_t limit) {
+base::Result<uint64_t> Stream::TrimToLength(uint64_t max_len, TrimTo to, uint64_t limit, EntryId barrier) {
   if (record_.length <= max_len) return uint64_t{0};
   RETURN_IF_ERROR(LoadNodes());
   record_staged_ = true;
@@ -119,25 +119,28 @@ base::Result<uint64_t> Stream::TrimToLength(uint64_t max_len, TrimTo to, uint64_
   while (!nodes_.empty() && record_.length > max_len) {
     Node& node = nodes_.front();
     if (limit != 0 && deleted + node.live > limit) break;
-    if (record_.length - node.live >= max_len) {
+    if (record_.length - node.live >= max_len && node.last < barrier) {
       deleted += node.live;
       DropFront();
       continue;
     }
     if (to == TrimTo::kWholeNodes) break;
-    const uint64_t excess = record_.length - max_len;
     ForgetBelowHead();
     // The entry behind the last one that goes becomes the first.
+    const uint64_t most = record_.length - max_len;
     Entries going;
-    RETURN_IF_ERROR(Scan(node.first, EntryId::Max(), Direction::kForward, {.count = excess + 1}, going));
-    if (going.size() != excess + 1) {
+    RETURN_IF_ERROR(Scan(node.first, EntryId::Max(), Direction::kForward,
+                         {.count = std::min<uint64_t>(most, node.live) + 1}, going));
+    uint64_t excess = 0;
+    while (excess < most && excess < node.live && excess < going.size() && going.list[excess].id() < barrier) ++excess;
+    if (excess == going.size() && excess != record_.length) {
       return base::Status(base::Code::kCorruption, "entries of stream `" + name_ + "` are missing from the store");
     }
     node.live -= static_cast<uint32_t>(excess);
     node.deleted += static_cast<uint32_t>(excess);
     node_rows_staged_.insert(node.first);
     record_.length -= excess;
-    record_.first_id = going.list.back().id();
+    record_.first_id = record_.length == 0 ? EntryId() : going.list[excess].id();
     return deleted + excess;
   }
   if (deleted == 0) return deleted;

@@ -83,7 +83,7 @@ class Session {
         {0, 5, &Session::TrimIt},        {0, 5, &Session::Delete},      {4, 4, &Session::CreateGroup},
         {12, 10, &Session::ReadNew},     {4, 4, &Session::ReadHistory}, {8, 8, &Session::Ack},
         {5, 5, &Session::PendingAll},    {5, 5, &Session::PendingSome}, {4, 4, &Session::Claim},
-        {4, 4, &Session::AutoClaim},     {2, 2, &Session::Consumers},   {1, 1, &Session::DropGroup},
+        {4, 4, &Session::AutoClaim},     {4, 4, &Session::Consumers},   {1, 1, &Session::DropGroup},
         {3, 3, &Session::MoveGroup},     {0, 2, &Session::SetIds},      {1, 1, &Session::DropKey},
         {1, 1, &Session::Rename},        {5, 6, &Session::InfoStream},  {5, 5, &Session::InfoGroups},
         {4, 4, &Session::InfoConsumers}, {4, 4, &Session::Length},      {8, 8, &Session::Commit}};
