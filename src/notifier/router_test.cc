@@ -1,0 +1,196 @@
+// The router as the commit thread drives it: real store, real engine, real logs, turns by hand.
+#include "notifier/router.h"
+
+#include <gtest/gtest.h>
+
+#include "logs/log_reader.h"
+#include "notifier/rendered_item.h"
+#include "storage/temp_dir.h"
+#include "wire/json.h"
+
+namespace tocsin::notifier {
+namespace {
+
+using base::Ok;
+using model::EntryId;
+using streams::FieldView;
+
+// Fails the writes it is told to.
+class Faults final : public storage::FaultPoints {
+ public:
+  base::Status Reach(std::string_view place) override {
+    if (place != "before_write" || !fail) return Ok();
+    return base::Status(base::Code::kNoSpace, "planted");
+  }
+  bool fail = false;
+};
+
+class RouterTest : public testing::Test {
+ protected:
+  RouterTest() { Open(); }
+
+  void Open() {
+    committer_.reset();
+    router_.reset();
+    logs_.reset();
+    streams_.reset();
+    store_.reset();
+    auto opened = storage::OpenStore({.dir = dir_.path(), .min_free_bytes = 0, .faults = &faults_});
+    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+    store_ = std::move(*opened);
+    streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
+    logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
+                                             logs::UserLogsOptions{.max_entries = 100'000, .id_floor = {}}, nullptr);
+    router_ = std::make_unique<Router>(*streams_, *logs_, clock_,
+                                       std::vector<std::string>{std::string(kDefaultStream), "second"});
+    committer_ = std::make_unique<storage::Committer>(
+        *store_, clock_, std::vector<storage::Participant*>{router_.get(), streams_.get(), logs_.get()});
+    router_->SetCommitter(*committer_);
+    committer_->Wake();
+    Turn();
+  }
+
+  void Turn() {
+    while (committer_->RunTurn()) {
+    }
+  }
+
+  // Appends in a turn of its own.
+  EntryId Add(std::vector<FieldView> fields, std::string_view stream = kDefaultStream) {
+    EntryId id;
+    EXPECT_TRUE(committer_
+                    ->Submit([&](storage::Batch&) {
+                      auto added = streams_->Append(stream, fields);
+                      ASSERT_TRUE(added.ok()) << added.status().ToString();
+                      id = **added;
+                    })
+                    .ok());
+    Turn();
+    return id;
+  }
+
+  std::vector<std::string> Nids(std::string_view user) {
+    std::vector<std::string> nids;
+    logs::LogReader reader(*store_);
+    auto piece = reader.Read(user, {}, 100'000, SIZE_MAX, storage::Tier::kDisk);
+    EXPECT_TRUE(piece.ok());
+    for (const logs::LogLine& line : piece->lines) nids.push_back(line.entry->nid);
+    return nids;
+  }
+
+  // Field `name` of every dead letter of the default stream.
+  std::vector<std::string> Dead(std::string_view name) {
+    std::vector<std::string> values;
+    auto dead = streams_->Range(std::string(kDefaultStream) + ":dead", {}, EntryId::Max());
+    EXPECT_TRUE(dead.ok());
+    for (const streams::EntryView& entry : dead->list) values.emplace_back(entry.Find(name));
+    return values;
+  }
+
+  storage::TempDir dir_;
+  base::ManualClock clock_;
+  Faults faults_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<streams::StreamEngine> streams_;
+  std::unique_ptr<logs::UserLogs> logs_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<storage::Committer> committer_;
+};
+
+TEST_F(RouterTest, AnEntryIsInEveryRecipientsLogInTheTurnThatAppendsIt) {
+  const EntryId id = Add({{"user_ids", R"(["ann","bob"])"}, {"message", "hi"}, {"priority", "high"}});
+  EXPECT_EQ(Nids("ann"), std::vector{id.ToString()});
+  EXPECT_EQ(Nids("bob"), std::vector{id.ToString()});
+  EXPECT_TRUE(Nids("eve").empty());
+  EXPECT_EQ(committer_->stats().failed_turns, 0u);
+}
+
+TEST_F(RouterTest, AnotherStreamIsNamedInTheNid) {
+  const EntryId id = Add({{"user_id", "ann"}, {"message", "hi"}}, "second");
+  EXPECT_EQ(Nids("ann"), std::vector{id.ToString() + "@second"});
+}
+
+TEST_F(RouterTest, TheGroupHasNothingPendingAndStandsAtTheLastEntry) {
+  const EntryId id = Add({{"user_id", "ann"}, {"message", "hi"}});
+  auto groups = streams_->ReportGroups(kDefaultStream);
+  ASSERT_TRUE(groups.ok());
+  ASSERT_EQ(groups->size(), 1u);
+  EXPECT_EQ(groups->front().name, kGroup);
+  EXPECT_EQ(groups->front().pending, 0u);
+  EXPECT_EQ(groups->front().last_id, id);
+}
+
+TEST_F(RouterTest, AMalformedEntryGoesToTheDeadLettersWithItsReasonAndItsFields) {
+  const EntryId bad = Add({{"message", "to nobody"}, {"lang", "en"}});
+  const EntryId good = Add({{"user_id", "ann"}, {"message", "hi"}});
+  EXPECT_EQ(Nids("ann"), std::vector{good.ToString()}) << "what follows is not held up";
+  EXPECT_EQ(Dead("tocsin_id"), std::vector{bad.ToString()});
+  EXPECT_EQ(Dead("tocsin_stream"), std::vector{std::string(kDefaultStream)});
+  EXPECT_EQ(Dead("message"), std::vector<std::string>{"to nobody"});
+  ASSERT_EQ(Dead("tocsin_reason").size(), 1u);
+  EXPECT_NE(Dead("tocsin_reason").front().find("user_id"), std::string::npos) << Dead("tocsin_reason").front();
+}
+
+TEST_F(RouterTest, AfterARestartItGoesOnWhereItStood) {
+  const EntryId first = Add({{"user_id", "ann"}, {"message", "1"}});
+  Open();
+  const EntryId second = Add({{"user_id", "ann"}, {"message", "2"}});
+  Open();
+  EXPECT_EQ(Nids("ann"), (std::vector{first.ToString(), second.ToString()}));
+}
+
+TEST_F(RouterTest, AFailedTurnRoutesNothingAndTheNextOneRoutesOnce) {
+  const EntryId first = Add({{"user_id", "ann"}, {"message", "1"}});
+  faults_.fail = true;
+  Add({{"user_id", "ann"}, {"message", "lost with its turn"}});
+  EXPECT_EQ(Nids("ann"), std::vector{first.ToString()});
+  faults_.fail = false;
+  clock_.Advance(1'000);
+  const EntryId second = Add({{"user_id", "ann"}, {"message", "2"}});
+  EXPECT_EQ(Nids("ann"), (std::vector{first.ToString(), second.ToString()}));
+}
+
+TEST_F(RouterTest, ABacklogBeyondOneTurnIsRoutedByTheNextTurns) {
+  constexpr size_t kEntries = 10'000;
+  ASSERT_TRUE(committer_
+                  ->Submit([&](storage::Batch&) {
+                    const std::vector<FieldView> fields = {{"user_id", "ann"}, {"message", "x"}};
+                    for (size_t i = 0; i < kEntries; ++i) ASSERT_TRUE(streams_->Append(kDefaultStream, fields).ok());
+                  })
+                  .ok());
+  Turn();
+  const std::vector<std::string> nids = Nids("ann");
+  ASSERT_EQ(nids.size(), kEntries);
+  for (size_t i = 1; i < nids.size(); ++i) {
+    ASSERT_LT(EntryId::Parse(nids[i - 1]), EntryId::Parse(nids[i])) << "in the order of the stream";
+  }
+}
+
+TEST_F(RouterTest, OldEntriesAreTrimmedButNeverBeforeTheyAreRouted) {
+  for (int i = 0; i < 500; ++i) Add({{"user_id", "ann"}, {"message", "old"}});
+  clock_.Advance(25LL * 3600 * 1000);
+  const EntryId fresh = Add({{"user_id", "ann"}, {"message", "new"}});
+  Add({{"user_id", "ann"}, {"message", "newer"}});
+  EXPECT_LT(*streams_->Length(kDefaultStream), 200u) << "whole nodes of 100 go";
+  EXPECT_EQ(Nids("ann").size(), 502u) << "the user's log keeps its own";
+  auto left = streams_->Range(kDefaultStream, fresh, EntryId::Max());
+  ASSERT_TRUE(left.ok());
+  EXPECT_EQ(left->size(), 2u);
+}
+
+TEST(RenderedItemTest, WritesWhatWasGivenAndKeepsDataToTheByte) {
+  model::Notification notification;
+  notification.message = "a \"b\"";
+  notification.title = "T";
+  notification.url = "/x";
+  notification.actions = {{"ok", "Fine", "/ok"}, {"no", "Not", ""}};
+  notification.priority = model::Priority::kCritical;
+  notification.data = R"({"n": 1.0e2,  "k":"v"})";
+  EXPECT_EQ(RenderItem("5-1", 5, notification),
+            R"("nid":"5-1","ts":5,"prio":"critical","title":"T","body":"a \"b\"","url":"/x",)"
+            R"("actions":[{"id":"ok","title":"Fine","url":"/ok"},{"id":"no","title":"Not"}],)"
+            R"("data":{"n": 1.0e2,  "k":"v"})");
+}
+
+}  // namespace
+}  // namespace tocsin::notifier
