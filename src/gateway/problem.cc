@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "gateway/http.h"
 #include "wire/json.h"
 
@@ -70,6 +71,7 @@ HttpResponse ProblemOf(const base::Status& status) {
     case Code::kCancelled:
       return later(Problem(503, "unavailable", status.message()), "1");
     default:
+      base::Log(base::Level::kError, "request_failed", {{"error", status.ToString()}});
       return Problem(500, "internal", "the server could not do this; its log says why");
   }
 }
