@@ -17,6 +17,15 @@ using storage::Family;
 
 constexpr int64_t kDayMs = 24LL * 3600 * 1000;
 
+// How many records the user "u" has under a tag.
+size_t Stored(TestLogs& logs, char tag) {
+  const std::string lower = TagPrefix("u", tag);
+  auto at = logs.store().Iterate(Family::kHeads, lower, model::PrefixSuccessor(lower));
+  size_t count = 0;
+  for (at->SeekToFirst(); at->Valid(); at->Next()) ++count;
+  return count;
+}
+
 MarkRequest Read(std::vector<std::string> nids) { return {.user = "u", .nids = std::move(nids)}; }
 
 // ---- Appending ------------------------------------------------------------------------------------------------------
@@ -162,6 +171,7 @@ TEST_F(UserLogsMarkTest, EachOperationCountsExactly) {
   EXPECT_EQ(mark(MarkOp::kUnread, {"b"}), (Counts{3, 1, {1, 1, 1, 0}}));  // out of the archive
   EXPECT_EQ(mark(MarkOp::kDelete, {"a", "c"}), (Counts{2, 1, {0, 1, 1, 0}}));
   EXPECT_EQ(logs_.Shape("u"), "b:seen d:unread <seen> <read> <unread> <archive> <unread> <delete>");
+  EXPECT_EQ(Stored(logs_, kStateTag), 1u) << "of b";
   logs_.Restart();
   EXPECT_EQ(mark(MarkOp::kDelete, {"b", "d"}), Counts{});
   EXPECT_EQ(logs_.Head("u").entries, 7u) << "the changes";
@@ -186,7 +196,7 @@ TEST_F(UserLogsMarkTest, TheEntryNamesWhatItChangedAndWho) {
   MarkRequest request = Read({"b", "d", "x", "d", "a"});
   request.device = "phone";
   logs_.Mark(request);
-  const StateChange& change = *logs_.Lines("u").back().entry->change;
+  const StateChange change = *logs_.Lines("u").back().entry->change;
   EXPECT_EQ(change.nids, (std::vector<std::string>{"d", "a"}));  // each once, those that changed
   EXPECT_FALSE(change.upto);
   EXPECT_EQ(change.by, "phone");
@@ -254,28 +264,20 @@ TEST_F(UserLogsMarkTest, AMidIsAppliedOnceWithinATurn) {
                   .ok());
 }
 
-size_t StoredMids(TestLogs& logs) {
-  const std::string lower = TagPrefix("u", kMarkTag);
-  auto at = logs.store().Iterate(Family::kHeads, lower, model::PrefixSuccessor(lower));
-  size_t count = 0;
-  for (at->SeekToFirst(); at->Valid(); at->Next()) ++count;
-  return count;
-}
-
 TEST_F(UserLogsMarkTest, RememberedMidsAreBounded) {
   auto mark = [&](std::string mid) { logs_.Mark({.user = "u", .nids = {"a"}, .mid = std::move(mid)}); };
   for (size_t n = 0; n < model::kMaxMarkIdsKept + 10; ++n) {
     logs_.clock().Advance(1);
     mark("m" + std::to_string(n));
   }
-  EXPECT_EQ(StoredMids(logs_), model::kMaxMarkIdsKept);
+  EXPECT_EQ(Stored(logs_, kMarkTag), model::kMaxMarkIdsKept);
   logs_.Restart();
   EXPECT_EQ(logs_.Mark({.user = "u", .op = MarkOp::kUnread, .nids = {"a"}, .mid = "m10"}).unread, 3u);
   EXPECT_EQ(logs_.Mark({.user = "u", .op = MarkOp::kUnread, .nids = {"a"}, .mid = "m9"}).unread, 4u)
       << "the oldest are forgotten";
   logs_.clock().Advance(kDayMs);
   mark("new");
-  EXPECT_EQ(StoredMids(logs_), 1u);
+  EXPECT_EQ(Stored(logs_, kMarkTag), 1u);
 }
 
 // ---- Trims ----------------------------------------------------------------------------------------------------------
@@ -295,10 +297,19 @@ TEST(UserLogsTrimTest, TheOldestGoAndFloorAndCountsFollow) {
   EXPECT_EQ(head.floor, logs.updates.back().floor);
   EXPECT_EQ(logs.updates.back().counts, head.counts);
   EXPECT_LT(head.floor, lines.front().entry->id);
-  const std::string states = TagPrefix("u", kStateTag);
-  auto state = logs.store().Iterate(Family::kHeads, states, model::PrefixSuccessor(states));
-  state->SeekToFirst();
-  EXPECT_FALSE(state->Valid()) << "the states of trimmed items go with them";
+  EXPECT_EQ(Stored(logs, kStateTag), 0u) << "the states of trimmed items go with them";
+}
+
+TEST(UserLogsTrimTest, ChangesAreTakenInTheirTurn) {
+  TestLogs logs({.max_entries = 4, .id_floor = {}});
+  ASSERT_TRUE(logs.Append("u", "a").ok());
+  logs.Mark(Read({"a"}));
+  const EntryId change = logs.Head("u").last;
+  logs.Mark({.user = "u", .op = MarkOp::kDelete, .nids = {"a"}});
+  for (const char* nid : {"b", "c", "d"}) ASSERT_TRUE(logs.Append("u", nid).ok());
+  EXPECT_EQ(logs.Shape("u"), "<delete> b:unread c:unread d:unread");
+  EXPECT_EQ(logs.Head("u").floor, change);
+  EXPECT_EQ(logs.Head("u").trimmed, 0u) << "items only";
 }
 
 TEST(UserLogsTrimTest, AfterARestartItIsTheSame) {
@@ -365,6 +376,7 @@ TEST(UserLogsDeviceTest, ACursorOnlyGrowsAndEndsAtTheHead) {
   EXPECT_EQ(logs.Cursor("u", "other"), std::nullopt);
   EXPECT_EQ(logs.Cursor("v", "phone"), std::nullopt);
   logs.Restart();
+  logs.clock().Advance(2 * kDayMs);  // long enough that it is noted again
   ASSERT_TRUE(logs.Ack("u", "phone", lines[0].entry->id).ok());
   EXPECT_EQ(logs.Cursor("u", "phone"), lines[2].entry->id);
 }
