@@ -12,9 +12,9 @@ if(BOOST_CONTAINER_A)
 endif()
 add_library(deps::json ALIAS deps_json)
 
-add_library(deps_asio INTERFACE)
-target_link_libraries(deps_asio INTERFACE Boost::headers Threads::Threads)
-add_library(deps::asio ALIAS deps_asio)
+add_library(deps_boost INTERFACE) # headers only: Boost.Unordered
+target_link_libraries(deps_boost INTERFACE Boost::headers)
+add_library(deps::boost ALIAS deps_boost)
 
 add_library(deps_crypto INTERFACE)
 target_link_libraries(deps_crypto INTERFACE OpenSSL::Crypto)

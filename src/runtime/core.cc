@@ -1,95 +1,162 @@
 #include "runtime/core.h"
 
-#include <chrono>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <queue>
 #include <string>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/check.h"
 
 namespace tocsin::runtime {
 namespace {
 
-namespace asio = boost::asio;
-using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                                         asio::io_context::executor_type>;
-using Error = boost::system::error_code;
-
-// A turn ends after so many handlers even when more are ready: what has been queued for sockets must get out.
-constexpr int kHandlersPerTurn = 128;
+constexpr int kEventsPerTurn = 256;
 
 thread_local Core* current_core = nullptr;
 
-// What the reactor's pending operations keep alive; the Watch may go while one of them is already queued.
+// A watched descriptor, as the kernel knows it: its address is what an event carries. Level-triggered, so it stays
+// armed without a system call for each readiness. It outlives its Watch until the end of the turn, because an event
+// for it may already be in this turn's hands.
 struct Observed {
-  Observed(asio::io_context& io, int fd, Watch::Handler& h) : descriptor(io, fd), handler(&h) {}
-  Descriptor descriptor;
-  Watch::Handler* handler;  // null once the Watch is gone
-  bool reading = false;     // an async_wait is pending
-  bool writing = false;
-  bool paused = false;
-};
-
-void ArmRead(const std::shared_ptr<Observed>& observed) {
-  if (observed->reading || observed->paused || observed->handler == nullptr) return;
-  observed->reading = true;
-  observed->descriptor.async_wait(Descriptor::wait_read, [observed](const Error& error) {
-    observed->reading = false;
-    if (error == asio::error::operation_aborted || observed->handler == nullptr || observed->paused) return;
-    observed->handler->OnReadable();
-    ArmRead(observed);
-  });
-}
-
-class AsioWatch final : public Watch {
- public:
-  explicit AsioWatch(std::shared_ptr<Observed> observed) : observed_(std::move(observed)) { ArmRead(observed_); }
-  ~AsioWatch() override {
-    observed_->handler = nullptr;
-    observed_->descriptor.release();  // cancels what waits; the owner closes the descriptor
-  }
-  AsioWatch(const AsioWatch&) = delete;
-  AsioWatch& operator=(const AsioWatch&) = delete;
-
-  void WantWrite() override {
-    if (observed_->writing) return;
-    observed_->writing = true;
-    observed_->descriptor.async_wait(Descriptor::wait_write, [observed = observed_](const Error& error) {
-      observed->writing = false;
-      if (error != asio::error::operation_aborted && observed->handler != nullptr) observed->handler->OnWritable();
-    });
-  }
-  void Pause() override { observed_->paused = true; }
-  void Resume() override {
-    observed_->paused = false;
-    ArmRead(observed_);
-  }
-
- private:
-  std::shared_ptr<Observed> observed_;
+  int descriptor = -1;
+  Watch::Handler* handler = nullptr;  // null once the Watch is gone
+  uint32_t wanted = 0;                // EPOLLIN, EPOLLOUT
+  bool registered = false;
 };
 
 }  // namespace
 
+// Timers fire in the order of their times; of equal ones, in the order they were set.
 struct Core::Loop {
-  asio::io_context io{1};
+  struct Timer {
+    int64_t due_us;
+    uint64_t number;
+    std::shared_ptr<base::Task> task;
+    bool operator>(const Timer& other) const { return std::tie(due_us, number) > std::tie(other.due_us, other.number); }
+  };
+
+  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::array<epoll_event, kEventsPerTurn> events;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers;
+  uint64_t next_timer = 0;
   std::vector<std::function<void()>> turn_end;
-  std::vector<std::unique_ptr<Timer>> periodic;
+  std::vector<std::unique_ptr<Observed>> graveyard;
   bool stop = false;
 
-  void Tick(Timer& timer, std::chrono::milliseconds period, const std::shared_ptr<std::function<void()>>& hook) {
-    timer.expires_after(period);
-    timer.async_wait([this, &timer, period, hook](const Error& error) {
-      if (error) return;
-      (*hook)();
-      Tick(timer, period, hook);
-    });
+  Loop() {
+    CHECK(epoll >= 0 && wake >= 0);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = nullptr;
+    CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) == 0);
   }
+  ~Loop() {
+    close(wake);
+    close(epoll);
+  }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Nothing wanted is taken out of the set: a hang-up would be reported for ever otherwise.
+  void Register(Observed& observed) {
+    epoll_event event{};
+    event.events = observed.wanted;
+    event.data.ptr = &observed;
+    int operation = EPOLL_CTL_MOD;
+    if (observed.wanted == 0) {
+      if (!observed.registered) return;
+      operation = EPOLL_CTL_DEL;
+    } else if (!observed.registered) {
+      operation = EPOLL_CTL_ADD;
+    }
+    CHECK(epoll_ctl(epoll, operation, observed.descriptor, &event) == 0);
+    observed.registered = observed.wanted != 0;
+  }
+
+  void Add(int64_t due_us, std::shared_ptr<base::Task> task) { timers.push({due_us, next_timer++, std::move(task)}); }
+
+  // Milliseconds to the next timer, rounded up so that it is due then; -1: none.
+  int Timeout(int64_t now_us) const {
+    if (timers.empty()) return -1;
+    return static_cast<int>(std::clamp<int64_t>((timers.top().due_us - now_us + 999) / 1000, 0, 60'000));
+  }
+
+  void RunTimers(int64_t now_us) {
+    while (!timers.empty() && timers.top().due_us <= now_us) {
+      std::shared_ptr<base::Task> task = timers.top().task;
+      timers.pop();
+      (*task)();
+    }
+  }
+
+  void Dispatch(const epoll_event& event) {
+    auto* observed = static_cast<Observed*>(event.data.ptr);
+    if (observed == nullptr) {
+      uint64_t count = 0;
+      while (read(wake, &count, sizeof count) > 0) {
+      }
+      return;
+    }
+    // A failed descriptor is told to whoever waits: the read or the write will say what it is.
+    const bool failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+    if ((observed->wanted & EPOLLOUT) != 0 && (failed || (event.events & EPOLLOUT) != 0) &&
+        observed->handler != nullptr) {
+      observed->wanted &= ~static_cast<uint32_t>(EPOLLOUT);
+      Register(*observed);
+      observed->handler->OnWritable();
+    }
+    if ((observed->wanted & EPOLLIN) != 0 && (failed || (event.events & EPOLLIN) != 0) &&
+        observed->handler != nullptr) {
+      observed->handler->OnReadable();
+    }
+  }
+
+  // Calls hook, and again a period after it was due: late once, it does not drift.
+  void Repeat(int64_t due_us, int64_t period_us, const std::shared_ptr<std::function<void()>>& hook,
+              const base::Clock& clock) {
+    Add(due_us, std::make_shared<base::Task>([this, due_us, period_us, hook, &clock] {
+          (*hook)();
+          Repeat(std::max(due_us + period_us, clock.MonotonicUs()), period_us, hook, clock);
+        }));
+  }
+
+  class EpollWatch;
+};
+
+class Core::Loop::EpollWatch final : public Watch {
+ public:
+  EpollWatch(Loop& loop, int descriptor, Handler& handler) : loop_(loop), observed_(std::make_unique<Observed>()) {
+    observed_->descriptor = descriptor;
+    observed_->handler = &handler;
+    Set(EPOLLIN);
+  }
+  ~EpollWatch() override {
+    Set(0);
+    observed_->handler = nullptr;
+    loop_.graveyard.push_back(std::move(observed_));
+  }
+  EpollWatch(const EpollWatch&) = delete;
+  EpollWatch& operator=(const EpollWatch&) = delete;
+
+  void WantWrite() override { Set(observed_->wanted | EPOLLOUT); }
+  void Pause() override { Set(observed_->wanted & ~static_cast<uint32_t>(EPOLLIN)); }
+  void Resume() override { Set(observed_->wanted | EPOLLIN); }
+
+ private:
+  void Set(uint32_t wanted) {
+    if (wanted == observed_->wanted) return;
+    observed_->wanted = wanted;
+    loop_.Register(*observed_);
+  }
+  Loop& loop_;
+  std::unique_ptr<Observed> observed_;
 };
 
 Core::Core(int index, const base::Clock& clock) : index_(index), clock_(clock), loop_(std::make_unique<Loop>()) {}
@@ -101,14 +168,31 @@ void Core::Run() {
   CHECK(current_core == nullptr);
   current_core = this;
   pthread_setname_np(pthread_self(), ("core-" + std::to_string(index_)).c_str());
-  auto keep_running = asio::make_work_guard(loop_->io);
-  while (!loop_->stop) {
-    loop_->io.run_one();
-    for (int i = 1; i < kHandlersPerTurn && loop_->io.poll_one() > 0; ++i) {
-    }
-    for (const auto& hook : loop_->turn_end) hook();
-  }
+  while (!loop_->stop) Turn();
   current_core = nullptr;
+}
+
+void Core::Turn() {
+  Loop& loop = *loop_;
+  int timeout = 0;
+  {
+    std::lock_guard lock(mailbox_mutex_);
+    asleep_ = mailbox_.empty();
+  }
+  if (asleep_) timeout = loop.Timeout(clock_.MonotonicUs());
+  const int ready = epoll_wait(loop.epoll, loop.events.data(), kEventsPerTurn, timeout);
+  CHECK(ready >= 0 || errno == EINTR);
+  {
+    std::lock_guard lock(mailbox_mutex_);
+    asleep_ = false;
+    draining_.swap(mailbox_);
+  }
+  for (base::Task& task : draining_) task();
+  draining_.clear();
+  for (int i = 0; i < ready; ++i) loop.Dispatch(loop.events[static_cast<size_t>(i)]);
+  loop.RunTimers(clock_.MonotonicUs());
+  for (const auto& hook : loop.turn_end) hook();
+  loop.graveyard.clear();
 }
 
 void Core::Stop() {
@@ -116,41 +200,31 @@ void Core::Stop() {
 }
 
 void Core::Post(base::Task task) {
-  bool first = false;
+  bool wake = false;
   {
     std::lock_guard lock(mailbox_mutex_);
-    first = mailbox_.empty();
+    wake = asleep_ && mailbox_.empty();
     mailbox_.push_back(std::move(task));
   }
-  if (first) asio::post(loop_->io, [this] { DrainMailbox(); });
-}
-
-void Core::DrainMailbox() {
-  {
-    std::lock_guard lock(mailbox_mutex_);
-    draining_.swap(mailbox_);
-  }
-  for (base::Task& task : draining_) task();
-  draining_.clear();
+  if (!wake) return;
+  const uint64_t one = 1;
+  const ssize_t written = write(loop_->wake, &one, sizeof one);
+  CHECK(written == sizeof one || errno == EAGAIN);
 }
 
 void Core::After(int64_t delay_ms, base::Task task) {
-  auto timer = std::make_shared<Timer>(loop_->io, std::chrono::milliseconds(delay_ms));
-  auto held = std::make_shared<base::Task>(std::move(task));
-  timer->async_wait([timer, held](const Error& error) {
-    if (!error) (*held)();
-  });
+  loop_->Add(clock_.MonotonicUs() + delay_ms * 1000, std::make_shared<base::Task>(std::move(task)));
 }
 
 void Core::Every(int64_t period_ms, std::function<void()> hook) {
-  auto& timer = *loop_->periodic.emplace_back(std::make_unique<Timer>(loop_->io));
-  loop_->Tick(timer, std::chrono::milliseconds(period_ms), std::make_shared<std::function<void()>>(std::move(hook)));
+  loop_->Repeat(clock_.MonotonicUs() + period_ms * 1000, period_ms * 1000,
+                std::make_shared<std::function<void()>>(std::move(hook)), clock_);
 }
 
 void Core::AtTurnEnd(std::function<void()> hook) { loop_->turn_end.push_back(std::move(hook)); }
 
 std::unique_ptr<Watch> Core::Observe(int descriptor, Watch::Handler& handler) {
-  return std::make_unique<AsioWatch>(std::make_shared<Observed>(loop_->io, descriptor, handler));
+  return std::make_unique<Loop::EpollWatch>(*loop_, descriptor, handler);
 }
 
 }  // namespace tocsin::runtime

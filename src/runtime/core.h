@@ -71,8 +71,8 @@ class Core {
   static Core* Current();
 
  private:
-  struct Loop;  // Boost.Asio lives behind this
-  void DrainMailbox();
+  struct Loop;  // epoll lives behind this
+  void Turn();
 
   const int index_;
   const base::Clock& clock_;
@@ -80,6 +80,7 @@ class Core {
 
   std::mutex mailbox_mutex_;
   std::vector<base::Task> mailbox_;
+  bool asleep_ = false;  // waits in the kernel, or is about to: a post must wake it. Under the mutex
   std::vector<base::Task> draining_;
 };
 

@@ -108,6 +108,46 @@ TEST(CoreTest, TurnEndComesAfterWhatTheTurnRan) {
   EXPECT_EQ(trace.back(), '|');
 }
 
+// epoll reports a hang-up whether or not anybody asked. A watch that is paused must not make the loop spin.
+TEST(CoreTest, AHangUpThatNobodyReadsDoesNotSpin) {
+  Core core(0, base::SystemClock());
+  Pair pair;
+  OneByteReader reader(core, pair.fds[0]);
+  reader.watch = core.Observe(pair.fds[0], reader);
+  reader.watch->Pause();
+  shutdown(pair.fds[1], SHUT_RDWR);
+  int turns = 0;
+  core.AtTurnEnd([&turns] { ++turns; });
+  core.After(50, [&core] { core.Stop(); });
+  core.Run();
+  EXPECT_LT(turns, 20);
+}
+
+TEST(CoreTest, APostWakesASleepingLoop) {
+  Core core(0, base::SystemClock());
+  bool ran = false;
+  std::thread loop([&core] { core.Run(); });
+  core.Post([&] {
+    ran = true;
+    core.Stop();
+  });
+  loop.join();
+  EXPECT_TRUE(ran);
+}
+
+TEST(CoreTest, TimersFireInTheOrderOfTheirTimes) {
+  Core core(0, base::SystemClock());
+  std::string trace;
+  core.After(20, [&] {
+    trace += 'c';
+    core.Stop();
+  });
+  core.After(1, [&trace] { trace += 'a'; });
+  core.After(10, [&trace] { trace += 'b'; });
+  core.Run();
+  EXPECT_EQ(trace, "abc");
+}
+
 TEST(CoreTest, EveryTicksUntilTheEnd) {
   Core core(0, base::SystemClock());
   int ticks = 0;

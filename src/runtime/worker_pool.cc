@@ -1,8 +1,8 @@
 #include "runtime/worker_pool.h"
 
-#include <pthread.h>
-
 #include <string>
+
+#include <pthread.h>
 
 namespace tocsin::runtime {
 
