@@ -137,8 +137,7 @@ Outcome RunCycles(uint64_t seed, Sabotage sabotage) {
   UnsyncedFs disk;
   Ledger ledger;
   StoreOptions options{.dir = dir.path(),
-                       .write_buffer_bytes = 64 << 10,  // flushes, new logs and compactions all the time
-                       .max_wal_bytes = 256 << 10,
+                       .max_wal_bytes = 128 << 10,  // flushes, new logs and compactions all the time
                        .file_system = disk.file_system(),
                        .sabotage = sabotage};
   for (int cycle = 0; cycle < CyclesOfARun(); ++cycle) {

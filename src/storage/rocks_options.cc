@@ -1,5 +1,7 @@
 #include "storage/rocks_options.h"
 
+#include <algorithm>
+
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
@@ -36,8 +38,9 @@ rocksdb::DBOptions MakeDbOptions(const StoreOptions& options, rocksdb::Env* env)
   // All families are flushed together: then a log is either needed whole or not at all, and the first number that is
   // replayed must be the one after the number in the tables.
   db.atomic_flush = true;
-  db.max_total_wal_size = options.max_wal_bytes;
-  db.db_write_buffer_size = 2 * options.write_buffer_bytes;
+  // The store begins a new log itself, between two batches (RocksStore::BeginLogIfDue). These are there in case.
+  db.max_total_wal_size = 4 * options.max_wal_bytes;
+  db.db_write_buffer_size = 4 * options.write_buffer_bytes;
 
   // One writer (storage/committer.h), so nothing is gained by machinery for many. One flush at a time also keeps clear
   // of races between failing flushes that later versions fixed (RocksDB pull requests 11865 and 11872).
@@ -81,16 +84,15 @@ std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const StoreOptions& op
   table.format_version = 5;
 
   rocksdb::ColumnFamilyOptions family;
-  family.write_buffer_size = options.write_buffer_bytes;
+  family.write_buffer_size = 2 * options.write_buffer_bytes;
   family.max_write_buffer_number = 3;
+  family.arena_block_size = std::clamp<size_t>(options.write_buffer_bytes / 64, 4 << 10, 256 << 10);
   family.compaction_style = rocksdb::kCompactionStyleLevel;
   family.level_compaction_dynamic_level_bytes = true;
   family.target_file_size_base = 32u << 20;
   family.max_bytes_for_level_base = 128u << 20;
   family.compression = rocksdb::kLZ4Compression;
   family.bottommost_compression = rocksdb::kZSTD;
-  family.memtable_whole_key_filtering = true;
-  family.memtable_prefix_bloom_size_ratio = 0.02;
 
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (size_t i = 0; i < kFamilies; ++i) {
@@ -101,6 +103,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const StoreOptions& op
     if (kind == Family::kHeads || kind == Family::kMeta) {
       own_table.block_size = 4 << 10;
       own.bottommost_compression = rocksdb::kLZ4Compression;
+      own.memtable_whole_key_filtering = true;
+      own.memtable_prefix_bloom_size_ratio = 0.01;
     } else {
       own_table.block_size = 16 << 10;
     }

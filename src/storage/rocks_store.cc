@@ -1,5 +1,6 @@
 #include "storage/rocks_store.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/log.h"
@@ -47,15 +48,26 @@ RocksStore::RocksStore(const StoreOptions& options, RocksParts parts, uint64_t c
       commit_number_(commit_number),
       space_checked_us_(options.clock->MonotonicUs() - kSpaceCheckUs) {}
 
-void RocksStore::ArmFaults() {
-  faults_ = options_.faults;
+rocksdb::Status RocksStore::Begin() {
+  rocksdb::Status status = Prime();
+  rocksdb::WriteBatch nothing;
+  const uint64_t number = commit_number() + 1;
+  if (status.ok()) status = WriteNumbered(nothing, number, Sync::kNow);
+  if (status.ok()) commit_number_.store(number, std::memory_order_release);
+  if (status.IsNoSpace() && !parts_.guard->sync_failed()) {
+    needs_resume_ = true;
+    status = rocksdb::Status::OK();
+  }
+  faults_ = options_.faults;  // the fault points count from here on
   parts_.guard->Arm(faults_);
+  return status;
 }
 
 Status RocksStore::Write(Batch& batch, Sync sync) {
   if (broken_.load(std::memory_order_relaxed)) return Broken();
   RETURN_IF_ERROR(CheckSpace());
   if (needs_resume_) RETURN_IF_ERROR(Resume());
+  RETURN_IF_ERROR(BeginLogIfDue());
   if (faults_ != nullptr) RETURN_IF_ERROR(faults_->Reach("before_write"));
 
   Status status = Append(batch, sync);
@@ -69,16 +81,20 @@ Status RocksStore::Append(Batch& batch, Sync sync) {
   const uint64_t number = commit_number_.load(std::memory_order_relaxed) + 1;
   rocksdb::WriteBatch& changes = batch.rep_->changes;
   changes.SetSavePoint();
-  CHECK(changes.Put(parts_.handles[0], CommitKey(), EncodeCommit({number, sync == Sync::kNow})).ok());
-
-  rocksdb::WriteOptions write;
-  write.sync = sync == Sync::kNow && options_.sabotage != Sabotage::kSkipSync;
-  parts_.guard->BeginBatch();
-  rocksdb::Status status = parts_.db->Write(write, &changes);
+  rocksdb::Status status = WriteNumbered(changes, number, sync);
   CHECK(changes.RollbackToSavePoint().ok());
   RETURN_IF_ERROR(Judge(status));
   commit_number_.store(number, std::memory_order_release);
   return Ok();
+}
+
+rocksdb::Status RocksStore::WriteNumbered(rocksdb::WriteBatch& changes, uint64_t number, Sync sync) {
+  rocksdb::WriteOptions write;
+  write.sync = sync == Sync::kNow && options_.sabotage != Sabotage::kSkipSync;
+  rocksdb::Status status = changes.Put(parts_.handles[0], CommitKey(), EncodeCommit({number, sync == Sync::kNow}));
+  if (!status.ok()) return status;
+  parts_.guard->BeginBatch();
+  return parts_.db->Write(write, &changes);
 }
 
 Status RocksStore::SyncNow() {
@@ -97,23 +113,37 @@ Status RocksStore::Judge(const rocksdb::Status& status) {
   return Ok();
 }
 
+Status RocksStore::BeginLogIfDue() {
+  const uint64_t log_bytes = parts_.guard->log_bytes();
+  if (log_bytes < memory_checked_at_) memory_checked_at_ = 0;  // a new log
+  const uint64_t step = std::min<uint64_t>(options_.write_buffer_bytes / 16, 1 << 20);
+  if (log_bytes < options_.max_wal_bytes) {
+    if (log_bytes - memory_checked_at_ < step) return Ok();
+    memory_checked_at_ = log_bytes;
+    uint64_t memory = 0;
+    if (!parts_.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &memory)) return Ok();
+    if (memory < options_.write_buffer_bytes) return Ok();
+  }
+  rocksdb::FlushOptions in_background;
+  in_background.wait = false;
+  in_background.allow_write_stall = true;
+  std::vector<rocksdb::ColumnFamilyHandle*> all(parts_.handles.begin(), parts_.handles.end());
+  rocksdb::Status status = parts_.db->Flush(in_background, all);
+  if (status.IsTryAgain()) return Ok();  // earlier flushes have not ended; the next batch waits for them
+  if (status.ok()) status = Prime();
+  return Judge(status);
+}
+
+rocksdb::Status RocksStore::Prime() {
+  rocksdb::WriteOptions past_the_log;
+  past_the_log.disableWAL = true;
+  return parts_.db->Put(past_the_log, parts_.handles[0], CommitKey(), EncodeCommit({commit_number(), true}));
+}
+
 Status RocksStore::Resume() {
   rocksdb::Status status = parts_.db->Resume();
-  if (status.ok() && parts_.guard->log_torn()) {
-    // Only a memtable that holds something makes a flush begin a new log. The same number once more, past the log,
-    // changes nothing and makes sure that one does.
-    rocksdb::WriteOptions past_the_log;
-    past_the_log.disableWAL = true;
-    status = parts_.db->Put(past_the_log, parts_.handles[0], CommitKey(),
-                            EncodeCommit({commit_number_.load(std::memory_order_relaxed), true}));
-    if (status.ok()) {
-      std::vector<rocksdb::ColumnFamilyHandle*> all(parts_.handles.begin(), parts_.handles.end());
-      status = parts_.db->Flush(rocksdb::FlushOptions(), all);
-    }
-  }
-  if (status.IsBusy() || status.IsShutdownInProgress()) {
-    return Status(Code::kNoSpace, "the disk was full; RocksDB is recovering: " + status.ToString());
-  }
+  if (status.ok()) status = Prime();
+  if (status.IsBusy()) return Status(Code::kNoSpace, "RocksDB is still recovering from a full disk");
   RETURN_IF_ERROR(Judge(status));
   needs_resume_ = false;
   base::Log(base::Level::kInfo, "store_resumed", {{"dir", options_.dir}});

@@ -37,8 +37,9 @@ struct RocksParts {
 class RocksStore final : public Store {
  public:
   RocksStore(const StoreOptions& options, RocksParts parts, uint64_t commit_number, std::string epoch);
-  // The store is open: the fault points of the options count from here on.
-  void ArmFaults();
+  // Once, before anything else: puts a first batch into the new log. If the manifest should lose its last entry, and
+  // with it a table, the number in this batch will not fit what is left. A full disk does not fail it.
+  rocksdb::Status Begin();
 
   base::Status Write(Batch& batch, Sync sync) override;
   base::Status SyncNow() override;
@@ -52,8 +53,15 @@ class RocksStore final : public Store {
  private:
   base::Status CheckSpace() const;
   base::Status Append(Batch& batch, Sync sync);
+  rocksdb::Status WriteNumbered(rocksdb::WriteBatch& changes, uint64_t number, Sync sync);
+  // Full memtables and a long log: flushes them in the background and begins a new log. RocksDB would do so within the
+  // write of a batch, and if that batch then met a full disk, it could not give the new log up again (see Prime).
+  base::Status BeginLogIfDue();
   // After ENOSPC: makes RocksDB take writes again, in a new log.
   base::Status Resume();
+  // RocksDB gives up a log that it cannot append to only when it flushes, and flushes only a memtable that holds
+  // something. So there is always something: the last commit number once more, past the log.
+  rocksdb::Status Prime();
   base::Status Judge(const rocksdb::Status& status);
   base::Status Break(std::string reason);
   base::Status Broken() const;
@@ -68,7 +76,8 @@ class RocksStore final : public Store {
   std::string broken_reason_;
 
   FaultPoints* faults_ = nullptr;
-  bool needs_resume_ = false;  // writer only
+  bool needs_resume_ = false;       // writer only, like the next
+  uint64_t memory_checked_at_ = 0;  // bytes of the log then
   mutable std::atomic<int64_t> space_checked_us_;
   mutable std::atomic<bool> space_left_{true};
 };

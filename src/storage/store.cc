@@ -212,11 +212,8 @@ Result<std::unique_ptr<Store>> OpenStore(const StoreOptions& options) {
   base::Log(base::Level::kInfo, "store_open",
             {{"dir", options.dir}, {"commit", *commit}, {"replayed", *commit - look->commit}});
   auto store = std::make_unique<RocksStore>(options, std::move(parts), *commit, std::move(epoch));
-  // One batch in the new log at once. If the manifest should lose its last entry, and with it a table, the number in
-  // this batch does not fit what is left. A full disk may refuse it; the store can still be read.
-  Status opened = store->SyncNow();
-  if (!opened.ok() && opened.code() != Code::kNoSpace) return opened;
-  store->ArmFaults();
+  rocksdb::Status begun = store->Begin();
+  if (!begun.ok()) return OpenFailure(options, begun);
   return std::unique_ptr<Store>(std::move(store));
 }
 

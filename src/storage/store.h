@@ -129,8 +129,10 @@ struct StoreOptions {
   // Free bytes of the file system below which appends are refused (kNoSpace) before RocksDB meets ENOSPC.
   uint64_t min_free_bytes = 64ull << 20;
   size_t block_cache_bytes = 64u << 20;
-  size_t write_buffer_bytes = 32u << 20;            // per family; all together hold at most twice as much
-  size_t max_wal_bytes = 64u << 20;                 // what a start may have to replay
+  // What is in memory only, besides the log: at one of these it becomes tables, and a new log begins. A start replays
+  // at most about twice as much.
+  size_t write_buffer_bytes = 64u << 20;            // memory of all families together
+  size_t max_wal_bytes = 64u << 20;                 // the log on disk
   int max_open_files = 256;                         // table files kept open
   const base::Clock* clock = &base::SystemClock();  // not owned
   FaultPoints* faults = nullptr;                    // not owned, outlives the store

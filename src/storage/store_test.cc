@@ -226,8 +226,7 @@ TEST_F(StoreTest, LittleFreeSpaceRefusesWritesNotReads) {
 // Random operations against a std::map, with reopening in between.
 TEST_F(StoreTest, BehavesAsAMap) {
   StoreOptions options = Options();
-  options.write_buffer_bytes = 64 << 10;  // many flushes and compactions
-  options.max_wal_bytes = 128 << 10;
+  options.max_wal_bytes = 100 << 10;  // many flushes and compactions
   base::SeededRandom random(7);
   std::map<std::string, std::string> model;
   auto store = MustOpen(options);

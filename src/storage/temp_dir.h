@@ -12,7 +12,9 @@ namespace tocsin::storage {
 
 class TempDir {
  public:
-  TempDir() : path_((std::filesystem::temp_directory_path() / "tocsin-XXXXXX").string()) {
+  // kMemory: on a file system in memory where there is one, for tests that make thousands of files.
+  enum class Where { kDisk, kMemory };
+  explicit TempDir(Where where = Where::kDisk) : path_((Parent(where) / "tocsin-XXXXXX").string()) {
     CHECK(mkdtemp(path_.data()) != nullptr);
   }
   ~TempDir() {
@@ -25,6 +27,12 @@ class TempDir {
   const std::string& path() const { return path_; }
 
  private:
+  static std::filesystem::path Parent(Where where) {
+    const std::filesystem::path memory = "/dev/shm";
+    std::error_code ignored;
+    const bool usable = where == Where::kMemory && std::filesystem::is_directory(memory, ignored);
+    return usable ? memory : std::filesystem::temp_directory_path();
+  }
   std::string path_;
 };
 

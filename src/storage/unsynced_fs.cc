@@ -99,13 +99,14 @@ class UnsyncedFs::Disk final : public rocksdb::FileSystemWrapper {
   uint64_t fail_call_ = kNever, fail_sync_ = kNever, cut_at_ = kNever;
   Error call_error_ = Error::kIo, sync_error_ = Error::kIo;
   uint64_t free_ = kNever;
-  std::function<void()> on_sync_;
+  std::function<void(const std::string&)> on_sync_;
 };
 
 class UnsyncedFs::Disk::File final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  File(std::unique_ptr<FSWritableFile> file, Disk& disk, std::shared_ptr<Bytes> bytes)
+  File(std::unique_ptr<FSWritableFile> file, std::string path, Disk& disk, std::shared_ptr<Bytes> bytes)
       : FSWritableFileOwnerWrapper(std::move(file)),
+        path_(std::move(path)),
         disk_(disk),
         bytes_(std::move(bytes)),
         generation_(disk.generation_) {}
@@ -147,7 +148,7 @@ class UnsyncedFs::Disk::File final : public rocksdb::FSWritableFileOwnerWrapper 
 
   IOStatus SyncBytes() {
     uint64_t goal;
-    std::function<void()> hook;
+    std::function<void(const std::string&)> hook;
     {
       std::lock_guard lock(disk_.mutex_);
       IOStatus entered = Enter();
@@ -159,13 +160,14 @@ class UnsyncedFs::Disk::File final : public rocksdb::FSWritableFileOwnerWrapper 
       goal = bytes_->written;
       hook = disk_.on_sync_;
     }
-    if (hook) hook();
+    if (hook) hook(path_);
     std::lock_guard lock(disk_.mutex_);
     if (Dead()) return IOStatus::IOError("the power is off");
     if (!bytes_->stuck) bytes_->synced = std::max(bytes_->synced, goal);
     return IOStatus::OK();
   }
 
+  const std::string path_;  // when it was made
   Disk& disk_;
   std::shared_ptr<Bytes> bytes_;
   const uint64_t generation_;
@@ -210,7 +212,7 @@ IOStatus UnsyncedFs::Disk::NewWritableFile(const std::string& path, const rocksd
   changes_[DirOf(path)].push_back(std::move(change));
   auto bytes = std::make_shared<Bytes>();
   files_[path] = bytes;
-  *result = std::make_unique<File>(std::move(file), *this, std::move(bytes));
+  *result = std::make_unique<File>(std::move(file), path, *this, std::move(bytes));
   return status;
 }
 
@@ -226,7 +228,10 @@ std::string UnsyncedFs::Disk::Save(const std::string& path) {
   // A subdirectory: RocksDB looks at all that lies beside its files.
   const std::string graveyard = DirOf(path) + "/unsynced";
   std::filesystem::create_directory(graveyard);
-  std::string saved = graveyard + "/" + std::to_string(++saved_);
+  std::string saved;
+  do {
+    saved = graveyard + "/" + std::to_string(++saved_);
+  } while (std::filesystem::exists(saved));  // a copy of a directory that had one
   std::filesystem::create_hard_link(path, saved);
   return saved;
 }
@@ -367,7 +372,7 @@ void UnsyncedFs::SetFreeBytes(uint64_t bytes) {
   disk_->free_ = bytes;
 }
 
-void UnsyncedFs::OnSync(std::function<void()> hook) {
+void UnsyncedFs::OnSync(std::function<void(const std::string&)> hook) {
   std::lock_guard lock(disk_->mutex_);
   disk_->on_sync_ = std::move(hook);
 }

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/random.h"
 
@@ -49,8 +50,8 @@ class UnsyncedFs {
   void FailCall(uint64_t nth, Error error);
   // Appends beyond so many bytes fail with ENOSPC, the last one after a part of it was written. UINT64_MAX: no limit.
   void SetFreeBytes(uint64_t bytes);
-  // Called in every sync of a file, before it takes effect, without a lock.
-  void OnSync(std::function<void()> hook);
+  // Called in every sync of a file, with its path, before it takes effect, without a lock.
+  void OnSync(std::function<void(const std::string&)> hook);
 
   uint64_t calls() const;  // that change something, so far
   uint64_t syncs() const;  // of files, so far

@@ -58,6 +58,7 @@ class WalGuard::Log final : public rocksdb::FSWritableFileOwnerWrapper {
     }
     IOStatus status = FSWritableFileOwnerWrapper::Append(bytes, options, debug);
     size_ += bytes.size();
+    guard_.log_bytes_.store(size_, std::memory_order_relaxed);
     if (status.ok()) status = guard_.Reach("after_write");
     if (!status.ok()) Tear(options, debug);
     return status;
@@ -87,11 +88,7 @@ class WalGuard::Log final : public rocksdb::FSWritableFileOwnerWrapper {
     IOStatus status = guard_.Reach("before_sync");
     if (status.ok()) status = sync();
     if (status.ok()) status = guard_.Reach("after_sync");
-    if (status.ok()) {
-      guard_.syncs_.fetch_add(1, std::memory_order_relaxed);
-    } else {
-      guard_.sync_failed_.store(true, std::memory_order_release);
-    }
+    if (!status.ok()) guard_.sync_failed_.store(true, std::memory_order_release);
     return status;
   }
 
@@ -132,6 +129,7 @@ IOStatus WalGuard::NewWritableFile(const std::string& path, const rocksdb::FileO
   if (IsLog(path)) {
     *result = std::make_unique<Log>(std::move(file), *this);
     log_torn_.store(false, std::memory_order_release);
+    log_bytes_.store(0, std::memory_order_relaxed);
   } else {
     *result = std::make_unique<Watched>(std::move(file), sync_failed_);
   }

@@ -33,7 +33,8 @@ class WalGuard final : public rocksdb::FileSystemWrapper {
   void BeginBatch() { batch_.fetch_add(1, std::memory_order_relaxed); }
   bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
   bool log_torn() const { return log_torn_.load(std::memory_order_acquire); }
-  uint64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
+  // Of the log that was begun last.
+  uint64_t log_bytes() const { return log_bytes_.load(std::memory_order_relaxed); }
 
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
@@ -49,7 +50,7 @@ class WalGuard final : public rocksdb::FileSystemWrapper {
 
   std::atomic<FaultPoints*> faults_{nullptr};
   std::atomic<uint64_t> batch_{0};
-  std::atomic<uint64_t> syncs_{0};
+  std::atomic<uint64_t> log_bytes_{0};
   std::atomic<bool> sync_failed_{false};
   std::atomic<bool> log_torn_{false};
 };
