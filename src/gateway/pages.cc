@@ -1,4 +1,4 @@
-// The pages that are built in: the demo inbox at `/`, when it is on.
+// The pages that are built in: what error codes mean under /docs, and the demo inbox at `/` when it is on.
 #include "gateway/assets.h"
 #include "gateway/connection.h"
 #include "gateway/routes.h"
@@ -7,7 +7,10 @@ namespace tocsin::gateway {
 
 void Page(Exchange& exchange) {
   const HttpRequest& request = exchange.request;
-  auto asset = exchange.hub.backend().options.demo ? FindAsset(request.path) : std::nullopt;
+  const bool docs = request.path.starts_with("/docs/");
+  std::string path = request.path;
+  if (docs && path.find('.') == std::string::npos) path += ".html";  // /docs/errors
+  auto asset = docs || exchange.hub.backend().options.demo ? FindAsset(path) : std::nullopt;
   if (!asset) {
     const bool root = request.path == "/";
     return exchange.respond(Problem(
