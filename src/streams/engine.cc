@@ -57,6 +57,7 @@ base::Result<Stream*> StreamEngine::FindStored(std::string_view key) {
     uses_.splice(uses_.begin(), uses_, found->second.use);
     return found->second.stream.get();
   }
+  if (store_hidden_) return nullptr;
   auto value = store_.Get(storage::Family::kGroups, StreamKey(key));
   if (!value.ok()) return value.status();
   if (!*value) return nullptr;
@@ -96,6 +97,9 @@ base::Result<StreamEngine::StreamAndGroup> StreamEngine::FindGroup(std::string_v
 
 void StreamEngine::Touch(std::string_view key, Confirms confirms) {
   confirms_ = confirms_ || confirms == Confirms::kYes;
+  if (!watched_.empty()) {
+    if (const auto watched = watched_.find(key); watched != watched_.end()) ++watched->second.changes;
+  }
   Slot& slot = SlotOf(key);
   if (slot.touched) return;
   slot.touched = true;
@@ -107,6 +111,10 @@ void StreamEngine::Touch(std::string_view key, Confirms confirms) {
 base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
   RETURN_IF_ERROR(DeleteExpired());
   EndCommand();
+  if (store_hidden_) {
+    batch.DeleteRange(storage::Family::kEntries, {}, EntryKey(UINT64_MAX, EntryId::Max()));
+    batch.DeleteRange(storage::Family::kGroups, {}, "\x7f");  // every key begins with a letter
+  }
   for (const auto& stream : doomed_) stream->Wipe(batch);
   for (const std::string& key : touched_) {
     const Slot& slot = slots_.find(key)->second;
@@ -135,7 +143,7 @@ base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
 void StreamEngine::AfterCommit(const base::Status& status) {
   doomed_.clear();
   expiry_rows_.clear();
-  row_staged_ = confirms_ = false;
+  row_staged_ = confirms_ = store_hidden_ = false;
   if (!status.ok()) {
     slots_.clear();
     uses_.clear();

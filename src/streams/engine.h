@@ -136,10 +136,23 @@ class StreamEngine final : public storage::Participant {
   base::Result<bool> DeleteKey(std::string_view key);
   // The key `to` is replaced. "ERR no such key".
   base::Status Rename(std::string_view from, std::string_view to);
+  // FLUSHALL, at the cost of two range deletions.
   base::Status DeleteAll();
   base::Result<uint64_t> CountKeys();
   // Keys in bytewise order: up to `limit` of those behind `after` (all of them: from "").
   base::Result<std::vector<std::string>> Keys(std::string_view after, size_t limit);
+
+  // About what Redis would say its entries take; nullopt: no such key.
+  base::Result<std::optional<uint64_t>> MemoryUsage(std::string_view key);
+
+  // WATCH: from Watch until as many Unwatch, changes of the key are counted.
+  void Watch(std::string_view key);
+  void Unwatch(std::string_view key);
+  uint64_t ChangesOf(std::string_view key) const;
+
+  // stream-node-max-entries and -bytes, for appends to come.
+  void SetNodeLimits(const NodeLimits& limits) { options_.nodes = limits; }
+  const NodeLimits& node_limits() const { return options_.nodes; }
 
   // The key goes at this time of the wall clock (at once when it is past); nullopt: never. False: no such key.
   base::Result<bool> SetExpiry(std::string_view key, std::optional<int64_t> at_ms);
@@ -206,7 +219,7 @@ class StreamEngine final : public storage::Participant {
 
   storage::Store& store_;
   const base::Clock& clock_;
-  const EngineOptions options_;
+  EngineOptions options_;
 
   Slots slots_;
   std::list<const std::string*> uses_;  // most recent first
@@ -214,6 +227,14 @@ class StreamEngine final : public storage::Participant {
   std::vector<std::string> touched_;
   bool confirms_ = false;
   std::vector<std::unique_ptr<Stream>> doomed_;
+
+  // DeleteAll: nothing in the store counts any more. Until the turn is over.
+  bool store_hidden_ = false;
+
+  struct Watched {
+    uint64_t watchers = 0, changes = 0;
+  };
+  std::unordered_map<std::string, Watched, Hash, std::equal_to<>> watched_;
 
   Waiters waiters_;
   std::vector<std::string> signalled_;  // keys that have something for those who wait

@@ -63,18 +63,42 @@ base::Status StreamEngine::Rename(std::string_view from, std::string_view to) {
 }
 
 base::Status StreamEngine::DeleteAll() {
-  constexpr size_t kAtOnce = 1024;
-  std::string after;
-  for (;;) {
-    auto keys = Keys(after, kAtOnce);
-    if (!keys.ok()) return keys.status();
-    if (keys->empty()) return base::Ok();
-    for (const std::string& key : *keys) {
-      auto gone = DeleteKey(key);
-      if (!gone.ok()) return gone.status();
-    }
-    after = keys->back();
-  }
+  RETURN_IF_ERROR(LoadRow());
+  slots_.clear();
+  uses_.clear();
+  touched_.clear();
+  doomed_.clear();
+  expiry_rows_.clear();
+  memory_ = 0;
+  keys_ = 0;
+  next_expiry_ms_ = INT64_MAX;
+  row_staged_ = store_hidden_ = confirms_ = true;
+  for (auto& [key, watched] : watched_) ++watched.changes;
+  for (const std::string& key : waiters_.Keys()) Signal(key);
+  return base::Ok();
+}
+
+base::Result<std::optional<uint64_t>> StreamEngine::MemoryUsage(std::string_view key) {
+  auto found = Find(key);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) return std::optional<uint64_t>();
+  auto nodes = (*found)->Nodes();
+  if (!nodes.ok()) return nodes.status();
+  uint64_t bytes = sizeof(StreamRecord) + key.size();
+  for (const Node& node : **nodes) bytes += node.bytes + sizeof(Node);
+  return std::optional<uint64_t>(bytes);
+}
+
+void StreamEngine::Watch(std::string_view key) { ++watched_[std::string(key)].watchers; }
+
+void StreamEngine::Unwatch(std::string_view key) {
+  const auto found = watched_.find(key);
+  if (found != watched_.end() && --found->second.watchers == 0) watched_.erase(found);
+}
+
+uint64_t StreamEngine::ChangesOf(std::string_view key) const {
+  const auto found = watched_.find(key);
+  return found == watched_.end() ? 0 : found->second.changes;
 }
 
 base::Result<uint64_t> StreamEngine::CountKeys() {
@@ -85,6 +109,7 @@ base::Result<uint64_t> StreamEngine::CountKeys() {
 
 base::Result<std::vector<std::string>> StreamEngine::StoredKeys(std::string_view after, size_t limit) {
   std::vector<std::string> keys;
+  if (store_hidden_) return keys;
   std::string lower = StreamKey(after);
   if (!after.empty()) lower.push_back('\0');
   const auto rows = store_.Iterate(storage::Family::kGroups, lower, std::string(1, kStreamTag + 1));
@@ -146,6 +171,7 @@ base::Result<std::optional<int64_t>> StreamEngine::NextExpiry() {
   for (const auto& [key, put] : expiry_rows_) {
     if (put) next = std::min(next.value_or(INT64_MAX), static_cast<int64_t>(model::GetBig64(key.data() + 1)));
   }
+  if (store_hidden_) return next;
   const auto rows = store_.Iterate(storage::Family::kGroups, ExpiryKey(0, {}), ExpiryEnd());
   rows->SeekToFirst();
   RETURN_IF_ERROR(rows->status());
@@ -157,6 +183,7 @@ base::Result<std::optional<int64_t>> StreamEngine::NextExpiry() {
 
 base::Status StreamEngine::DeleteExpired() {
   const int64_t now_ms = clock_.NowMs();
+  if (store_hidden_) return base::Ok();
   if (next_expiry_ms_ && now_ms < *next_expiry_ms_) return base::Ok();
   std::vector<std::string> due;
   const auto rows = store_.Iterate(storage::Family::kGroups, ExpiryKey(0, {}), ExpiryEnd());

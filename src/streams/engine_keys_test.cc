@@ -56,6 +56,47 @@ TEST_F(EngineTest, KeysAreListedAcrossStoreAndTurn) {
   EXPECT_EQ(*engine_->CountKeys(), 0u);
 }
 
+TEST_F(EngineTest, DeleteAllHidesWhatIsStoredFromTheSameTurn) {
+  Add("a", "5-0");
+  Add("b", "5-0");
+  EXPECT_TRUE(*engine_->SetExpiry("b", 9000));
+  Commit();
+  Add("c", "5-0");
+  EXPECT_TRUE(engine_->DeleteAll().ok());
+  EXPECT_FALSE(*engine_->Exists("a"));
+  EXPECT_FALSE(*engine_->Exists("c"));
+  EXPECT_EQ(*engine_->NextExpiry(), std::nullopt);
+  EXPECT_EQ(Add("a", "1-0"), "1-0");
+  Fail();  // nothing happened
+  EXPECT_THAT(*engine_->Keys("", 10), ElementsAre("a", "b"));
+  EXPECT_TRUE(engine_->DeleteAll().ok());
+  EXPECT_EQ(Add("a", "1-0"), "1-0");
+  Commit();
+  EXPECT_THAT(All("a"), ElementsAre("1-0"));
+  Reopen();
+  EXPECT_THAT(*engine_->Keys("", 10), ElementsAre("a"));
+  EXPECT_THAT(All("a"), ElementsAre("1-0"));
+  EXPECT_EQ(*engine_->NextExpiry(), std::nullopt);
+}
+
+TEST_F(EngineTest, WatchedKeysCountTheirChanges) {
+  engine_->Watch("s");
+  engine_->Watch("s");
+  EXPECT_EQ(engine_->ChangesOf("s"), 0u);
+  Add("s", "1-0");
+  Add("t", "1-0");
+  EXPECT_EQ(engine_->ChangesOf("s"), 2u);  // made, and added to
+  Commit();
+  EXPECT_THAT(All("s"), ElementsAre("1-0"));
+  EXPECT_EQ(engine_->ChangesOf("s"), 2u);  // reading is no change
+  EXPECT_TRUE(engine_->DeleteAll().ok());
+  EXPECT_EQ(engine_->ChangesOf("s"), 3u);
+  engine_->Unwatch("s");
+  EXPECT_EQ(engine_->ChangesOf("s"), 3u);
+  engine_->Unwatch("s");
+  EXPECT_EQ(engine_->ChangesOf("s"), 0u);
+}
+
 TEST_F(EngineTest, RenameMovesEverythingAndReplaces) {
   Add("a", "1-0");
   Add("b", "2-0");

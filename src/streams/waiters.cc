@@ -60,6 +60,12 @@ void Waiters::Dequeue(WaiterId id, const ReadRequest& request) {
   claimers_.erase(id);
 }
 
+std::vector<std::string> Waiters::Keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, queues] : keys_) keys.push_back(key);
+  return keys;
+}
+
 std::vector<std::string> Waiters::GroupsOf(std::string_view key) const {
   std::vector<std::string> names;
   if (const auto found = keys_.find(key); found != keys_.end()) {

@@ -37,6 +37,7 @@ class Waiters {
   const Waiter* Find(WaiterId id) const;
 
   bool WaitsFor(std::string_view key) const { return keys_.find(key) != keys_.end(); }
+  std::vector<std::string> Keys() const;
   // Groups of `key` that somebody waits for.
   std::vector<std::string> GroupsOf(std::string_view key) const;
   // Who has waited longest for the group.
