@@ -141,9 +141,13 @@ export class Server {
     return this.launch();
   }
 
+  // A sanitizer build is ended by SIGTERM, so that it can report what it found; a report fails the test.
   async discard() {
-    if (this.running) await this.kill();
+    const sanitized = process.env.TOCSIN_E2E_SANITIZED === '1';
+    if (this.running) await (sanitized ? this.stop() : this.kill());
+    const report = /(WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|runtime error:)[^]*/.exec(this.stderr);
     if (this.ownsData) rmSync(this.dataDir, { recursive: true, force: true });
+    if (report) throw new Error(report[0].slice(0, 4000));
   }
 
   // One HTTP request; resolves with {status, headers, text, json}.
