@@ -30,6 +30,12 @@ base::Status StreamEngine::GroupSetId(std::string_view key, std::string_view gro
   return base::Ok();
 }
 
+base::Result<bool> StreamEngine::HasGroup(std::string_view key, std::string_view group) {
+  auto found = FindGroup(key, group);
+  if (!found.ok()) return found.status();
+  return found->group != nullptr;
+}
+
 base::Result<bool> StreamEngine::GroupDestroy(std::string_view key, std::string_view group) {
   auto found = FindGroup(key, group);
   if (!found.ok()) return found.status();
