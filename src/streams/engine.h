@@ -69,7 +69,7 @@ class StreamEngine final : public storage::Participant {
 
   base::Status GroupCreate(std::string_view key, std::string_view group, const GroupCreateOptions& options);
   base::Status GroupSetId(std::string_view key, std::string_view group, const GroupCreateOptions& options);
-  base::Result<bool> HasGroup(std::string_view key, std::string_view group);              // false: no such key or group
+  base::Result<bool> HasGroup(std::string_view key, std::string_view group);      // false: no such key or group
   base::Result<bool> GroupDestroy(std::string_view key, std::string_view group);  // false: no such group
   base::Result<bool> CreateConsumer(std::string_view key, std::string_view group, std::string_view consumer);
   // Answers how many entries were pending for it.
@@ -165,6 +165,7 @@ class StreamEngine final : public storage::Participant {
 
   base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
+  // A turn that only handed entries to consumers confirms nothing: a power loss may hand them out again.
   bool lazy() const override { return !confirms_; }
 
  private:

@@ -118,6 +118,21 @@ TEST_F(EngineTest, SeenAndActiveDiffer) {
   EXPECT_EQ(consumers->at(0).inactive_ms, 11);
 }
 
+TEST_F(EngineTest, DeliveriesAloneMayBeSyncedLater) {
+  EXPECT_FALSE(*engine_->HasGroup("s", "g"));
+  Add("s", "1-0");
+  ASSERT_TRUE(engine_->GroupCreate("s", "g", {}).ok());
+  EXPECT_FALSE(engine_->lazy());
+  Commit();
+  EXPECT_TRUE(*engine_->HasGroup("s", "g"));
+  Take("s", "g", "c");
+  EXPECT_TRUE(engine_->lazy());
+  Commit();
+  const EntryId ids[] = {{1, 0}};
+  EXPECT_EQ(*engine_->Ack("s", "g", ids), 1u);
+  EXPECT_FALSE(engine_->lazy());
+}
+
 // Claims.
 
 class ClaimTest : public EngineTest {
