@@ -55,6 +55,7 @@ std::string EncodeHead(const LogHead& head) {
   head.floor.EncodeTo(out);
   model::PutVarint(out, head.entries);
   model::PutVarint(out, head.trimmed);
+  head.stated.EncodeTo(out);
   EncodeCounts(head.counts, out);
   model::PutVarint(out, head.sources.size());
   for (const SourceMark& source : head.sources) {
@@ -71,8 +72,8 @@ base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value) 
   uint8_t version = 0;
   uint64_t sources = 0;
   bool good = in.Byte(version) && version == kHeadVersion && ReadId(in, head.last) && ReadId(in, head.floor) &&
-              in.Varint(head.entries) && in.Varint(head.trimmed) && DecodeCounts(in, head.counts) &&
-              in.Varint(sources) && sources <= in.rest().size();
+              in.Varint(head.entries) && in.Varint(head.trimmed) && ReadId(in, head.stated) &&
+              DecodeCounts(in, head.counts) && in.Varint(sources) && sources <= in.rest().size();
   for (uint64_t i = 0; good && i < sources; ++i) {
     SourceMark source;
     std::string_view stream;

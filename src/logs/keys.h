@@ -32,6 +32,8 @@ struct LogHead {
   model::EntryId floor;  // the last entry that a limit has trimmed
   uint64_t entries = 0;  // items and state changes that are stored
   uint64_t trimmed = 0;  // items that limits have taken, ever
+  // No item above it has a state but kUnread: who reads what is new need not look for states.
+  model::EntryId stated;
   Counts counts;
   std::vector<SourceMark> sources;
 };

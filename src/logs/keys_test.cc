@@ -73,6 +73,7 @@ TEST(LogRecordsTest, RoundTripAndRefuseDamage) {
   head.floor = {1, 1};
   head.entries = 70'000;
   head.trimmed = 3;
+  head.stated = {8, 7};
   head.counts = {500, 20, {1, 2, 300, 197}};
   head.sources = {{"notifications_stream", model::Priority::kHigh, {5, 5}}, {"", model::Priority::kLow, {6, 0}}};
   const std::string bytes = EncodeHead(head);
@@ -82,6 +83,7 @@ TEST(LogRecordsTest, RoundTripAndRefuseDamage) {
   EXPECT_EQ(decoded->floor, head.floor);
   EXPECT_EQ(decoded->entries, head.entries);
   EXPECT_EQ(decoded->trimmed, head.trimmed);
+  EXPECT_EQ(decoded->stated, head.stated);
   EXPECT_EQ(decoded->counts, head.counts);
   ASSERT_EQ(decoded->sources.size(), 2u);
   EXPECT_EQ(decoded->sources[0].stream, "notifications_stream");

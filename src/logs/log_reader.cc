@@ -116,24 +116,25 @@ Result<LogPiece> LogReader::Read(std::string_view user, EntryId after, size_t ma
   if (!first) return piece;
   const std::string prefix = UserPrefix(user);
   auto entries = store_.Iterate(Family::kLogs, EntryKey(user, *first), model::PrefixSuccessor(prefix), tier);
-  StateCursor states(store_, user, tier);
   size_t bytes = 0;
   for (entries->SeekToFirst(); entries->Valid() && lines.size() < max_entries && bytes < max_bytes; entries->Next()) {
     auto entry = DecodeStoredEntry(entries->key(), prefix.size(), entries->value());
     if (!entry.ok()) return entry.status();
     bytes += entries->value().size();
-    LogLine line;
-    if (entry->is_item()) line.state = states.Ascending(entry->id);
-    line.entry = std::make_shared<const LogEntry>(std::move(*entry));
-    lines.push_back(std::move(line));
+    lines.push_back({std::make_shared<const LogEntry>(std::move(*entry)), ItemState::kUnread});
   }
   RETURN_IF_ERROR(entries->status());
-  RETURN_IF_ERROR(states.status());
   piece.complete = !entries->Valid();
   // After the entries: what a trim takes between the two reads counts as missing, though it is here.
   auto head = ReadHead(store_, user, tier);
   if (!head.ok()) return head.status();
   piece.gap = after < head->floor;
+  if (lines.empty() || lines.front().entry->id > head->stated) return piece;
+  StateCursor states(store_, user, tier);
+  for (LogLine& line : lines) {
+    if (line.entry->is_item()) line.state = states.Ascending(line.entry->id);
+  }
+  RETURN_IF_ERROR(states.status());
   return piece;
 }
 

@@ -72,6 +72,24 @@ TEST_F(LogReaderTest, ReadsForwardInPieces) {
   EXPECT_EQ(Nids(Read({after.ms - 1, 0}, 1).lines), "n0");
 }
 
+// What lies above every item with a state is read without looking for states; what does not, is not.
+TEST_F(LogReaderTest, FindsStatesWhereverTheReadBegins) {
+  AppendItems(6);
+  logs_.Mark({.user = "u", .nids = {"n3"}});
+  logs_.Mark({.user = "u", .op = MarkOp::kSeen, .nids = {"n1"}});
+  const std::vector<LogLine> all = logs_.Lines("u");
+  EXPECT_EQ(logs_.Head("u").stated, all[3].entry->id);
+  for (size_t from = 0; from < 6; ++from) {
+    const std::vector<LogLine> lines = Read(from == 0 ? EntryId{} : all[from - 1].entry->id, 2).lines;
+    for (size_t i = 0; i < 2 && from + i < 6; ++i) {
+      EXPECT_EQ(lines[i].state, from + i == 3   ? ItemState::kRead
+                                : from + i == 1 ? ItemState::kSeen
+                                                : ItemState::kUnread)
+          << from << i;
+    }
+  }
+}
+
 TEST_F(LogReaderTest, APieceEndsAfterItsBytesButIsNeverEmpty) {
   AppendItems(5, "\"body\":\"" + std::string(1'000, 'x') + "\"");
   EXPECT_EQ(Read({}, 100, 2'500).lines.size(), 3u);

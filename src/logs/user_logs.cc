@@ -34,11 +34,12 @@ base::Counter devices_forgotten("tocsin_devices_forgotten_total", "Devices forgo
 
 }  // namespace
 
+struct UserLogs::Device {
+  std::string name;
+  DeviceRecord record;
+};
+
 struct UserLogs::Log {
-  struct Device {
-    std::string name;
-    DeviceRecord record;
-  };
   struct MarkId {
     std::string mid;
     int64_t at_ms;
@@ -47,7 +48,7 @@ struct UserLogs::Log {
   std::string user;
   LogHead head;
   std::unique_ptr<LogIndex> index;  // null: not loaded
-  bool devices_loaded = false;
+  bool devices_loaded = false;      // all of them; else those that were asked for
   std::vector<Device> devices;
   bool mark_ids_loaded = false;
   std::vector<MarkId> mark_ids;
@@ -94,17 +95,35 @@ Status UserLogs::LoadIndex(Log& log) {
   return base::Ok();
 }
 
+// One device of many is asked for by its key: when thousands return at once, a walk for each costs more than all else.
+Result<UserLogs::Device*> UserLogs::FindDevice(Log& log, std::string_view name) {
+  auto known = std::find_if(log.devices.begin(), log.devices.end(), [&](const auto& d) { return d.name == name; });
+  if (known != log.devices.end()) return &*known;
+  if (log.devices_loaded) return static_cast<Device*>(nullptr);
+  auto stored = store_.Get(Family::kHeads, DeviceKey(log.user, name));
+  if (!stored.ok()) return stored.status();
+  if (!stored->has_value()) return static_cast<Device*>(nullptr);
+  auto record = DecodeDevice(**stored);
+  if (!record.ok()) return record.status();
+  return &log.devices.emplace_back(Device{std::string(name), *record});
+}
+
 Status UserLogs::LoadDevices(Log& log) {
   if (log.devices_loaded) return base::Ok();
   const std::string prefix = TagPrefix(log.user, kDeviceTag);
-  std::vector<Log::Device> devices;
+  std::vector<Device> devices;
   auto stored = store_.Iterate(Family::kHeads, prefix, model::PrefixSuccessor(prefix));
   for (stored->SeekToFirst(); stored->Valid(); stored->Next()) {
+    const std::string_view name = stored->key().substr(prefix.size());
     auto record = DecodeDevice(stored->value());
     if (!record.ok()) return record.status();
-    devices.push_back({std::string(stored->key().substr(prefix.size())), *record});
+    devices.push_back({std::string(name), *record});
   }
   RETURN_IF_ERROR(stored->status());
+  for (Device& known : log.devices) {  // this turn may have changed them
+    auto same = std::find_if(devices.begin(), devices.end(), [&](const auto& d) { return d.name == known.name; });
+    if (same != devices.end()) same->record = known.record;
+  }
   log.devices = std::move(devices);
   log.devices_loaded = true;
   return base::Ok();
@@ -207,6 +226,7 @@ void UserLogs::SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, Bat
   }
   indexed.state = Apply(op, indexed.state);
   log.head.counts.Add(indexed.priority, indexed.state);
+  log.head.stated = std::max(log.head.stated, id);
   batch.Put(Family::kHeads, StateKey(log.user, id), EncodeState(indexed.state));
 }
 
@@ -257,14 +277,15 @@ Status UserLogs::Ack(std::string_view user, std::string_view device, EntryId cur
   auto found = Find(user);
   if (!found.ok()) return found.status();
   Log& log = **found;
-  RETURN_IF_ERROR(LoadDevices(log));
+  auto asked = FindDevice(log, device);
+  if (!asked.ok()) return asked.status();
+  Device* known = *asked;
   cursor = std::min(cursor, log.head.last);
   const int64_t now = clock_.NowMs();
-  auto known = std::find_if(log.devices.begin(), log.devices.end(), [&](const auto& d) { return d.name == device; });
-  if (known == log.devices.end()) {
+  if (known == nullptr) {
+    RETURN_IF_ERROR(LoadDevices(log));
     ForgetDevices(log, batch);
-    log.devices.push_back({std::string(device), {}});
-    known = std::prev(log.devices.end());
+    known = &log.devices.emplace_back(Device{std::string(device), {}});
   } else if (cursor <= known->record.cursor && now - known->record.heard_ms < kHeardNoteMs) {
     return base::Ok();  // nothing new
   }
@@ -279,7 +300,7 @@ Status UserLogs::Ack(std::string_view user, std::string_view device, EntryId cur
 void UserLogs::ForgetDevices(Log& log, Batch& batch) {
   const int64_t now = clock_.NowMs();
   const size_t before = log.devices.size();
-  std::erase_if(log.devices, [&](const Log::Device& device) {
+  std::erase_if(log.devices, [&](const Device& device) {
     if (now - device.record.heard_ms <= model::kDeviceSilenceMs) return false;
     batch.Delete(Family::kHeads, DeviceKey(log.user, device.name));
     return true;

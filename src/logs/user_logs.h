@@ -87,6 +87,7 @@ class UserLogs final : public storage::Participant {
   bool lazy() const override { return touched_.empty(); }
 
  private:
+  struct Device;
   struct Log;  // one user's, while it is in memory
   struct Receipt {
     std::string user, device;
@@ -94,6 +95,7 @@ class UserLogs final : public storage::Participant {
   };
   base::Result<Log*> Find(std::string_view user);
   base::Status LoadIndex(Log& log);
+  base::Result<Device*> FindDevice(Log& log, std::string_view name);
   base::Status LoadDevices(Log& log);
   void AppendEntry(Log& log, LogEntry entry, storage::Batch& batch);
   base::Status Trim(Log& log, storage::Batch& batch);

@@ -381,6 +381,27 @@ TEST(UserLogsDeviceTest, ACursorOnlyGrowsAndEndsAtTheHead) {
   EXPECT_EQ(logs.Cursor("u", "phone"), lines[2].entry->id);
 }
 
+// A known device is read alone, a new one needs all of them: what this turn has changed must outlive that.
+TEST(UserLogsDeviceTest, ANewDeviceDoesNotUndoWhatAKnownOneSaid) {
+  TestLogs logs;
+  for (const char* nid : {"a", "b"}) ASSERT_TRUE(logs.Append("u", nid).ok());
+  const std::vector<LogLine> lines = logs.Lines("u");
+  ASSERT_TRUE(logs.Ack("u", "phone", lines[0].entry->id).ok());
+  ASSERT_TRUE(logs.Ack("u", "web", lines[0].entry->id).ok());
+  logs.Restart();
+  ASSERT_TRUE(logs.Turn([&](Batch& batch) {
+                    UserLogs& user_logs = logs.user_logs();
+                    ASSERT_TRUE(user_logs.Ack("u", "phone", lines[1].entry->id, batch).ok());
+                    ASSERT_TRUE(user_logs.Ack("u", "new", lines[0].entry->id, batch).ok());
+                    ASSERT_TRUE(user_logs.Ack("u", "phone", lines[0].entry->id, batch).ok());
+                    EXPECT_EQ(batch.changes(), 2u);
+                  })
+                  .ok());
+  EXPECT_EQ(logs.Cursor("u", "phone"), lines[1].entry->id);
+  EXPECT_EQ(logs.Cursor("u", "web"), lines[0].entry->id);
+  EXPECT_EQ(logs.Cursor("u", "new"), lines[0].entry->id);
+}
+
 TEST(UserLogsDeviceTest, Beyond64TheOneSilentLongestIsForgotten) {
   TestLogs logs;
   ASSERT_TRUE(logs.Append("u", "a").ok());
@@ -529,10 +550,13 @@ TEST(UserLogsFailureTest, DevicesThatCannotBeReadAreNotHalfRead) {
   UserLogs user_logs(store, logs.clock(), {.max_entries = 100, .id_floor = {}}, nullptr);
   Batch batch;
   store.fails = Family::kHeads;
-  EXPECT_FALSE(user_logs.Ack("u", "phone", EntryId::Max(), batch).ok());
+  EXPECT_FALSE(user_logs.Ack("u", "web", EntryId::Max(), batch).ok());  // a new one, so all are looked at
+  EXPECT_TRUE(batch.empty());
   store.fails.reset();
+  EXPECT_TRUE(user_logs.Ack("u", "web", EntryId::Max(), batch).ok());
+  EXPECT_EQ(batch.changes(), 1u);
   EXPECT_TRUE(user_logs.Ack("u", "phone", EntryId::Max(), batch).ok());
-  EXPECT_TRUE(batch.empty()) << "it is known with that cursor";
+  EXPECT_EQ(batch.changes(), 1u) << "it is known with that cursor";
 }
 
 // With the disk full every turn fails; each would read the logs of all receipts that wait.

@@ -136,11 +136,6 @@ void AppendCounts(std::string& out, EntryId at, const Counts& counts) {
   out += "}}";
 }
 
-void AppendOk(std::string& out, std::string_view i) {
-  ReplyStart(out, "ok", i);
-  out.push_back('}');
-}
-
 void AppendOkCounts(std::string& out, std::string_view i, EntryId at, const Counts& counts) {
   ReplyStart(out, "ok", i);
   out += ",\"counts\":";

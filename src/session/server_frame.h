@@ -39,7 +39,6 @@ void AppendStateChange(std::string& out, model::EntryId prev, const logs::LogEnt
 void AppendCounts(std::string& out, model::EntryId at, const logs::Counts& counts);
 
 // Replies. `i` is the client's correlator as raw JSON; empty: none.
-void AppendOk(std::string& out, std::string_view i);
 void AppendOkCounts(std::string& out, std::string_view i, model::EntryId at, const logs::Counts& counts);
 void AppendOkTtl(std::string& out, std::string_view i, int64_t ttl_s);
 void AppendOkPage(std::string& out, std::string_view i, const logs::ListPage& page, model::EntryId at,

@@ -155,9 +155,9 @@ void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& op
   state_ = State::kLive;
 
   logs::LogHead head = opening->head;
-  head.floor = std::max(head.floor, log_->floor());
   if (head.last <= log_->last()) {  // else the store is ahead: an update is still on its way here
     head.last = log_->last();
+    head.floor = log_->floor();
     head.counts = log_->counts();
   }
   std::optional<EntryId> stored = opening->device_cursor;
