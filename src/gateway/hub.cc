@@ -102,6 +102,11 @@ void Hub::Adopt(std::unique_ptr<Connection> connection) {
   Connection& adopted = *connection;
   connections_.emplace(adopted.number(), std::move(connection));
   adopted.Attach(*this);
+  if (!draining_) return;
+  // It came between two hubs, or was accepted just before: nobody has told it. Its peer is set by the end of this call.
+  core_.Post([this, number = adopted.number()] {
+    if (Connection* late = Find(number)) SendAway(*late);
+  });
 }
 
 std::unique_ptr<Connection> Hub::Release(Connection& connection) {
@@ -140,13 +145,22 @@ void Hub::Tick() {
 
 void Hub::Drain() {
   draining_ = true;
-  const auto spread = static_cast<uint64_t>(kDrainSpreadMs) + connections_.size() / kReturnsPerMs;
-  for (auto& [number, connection] : connections_) {
-    if (!connection->closing()) {
-      connection->peer()->OnDrain(static_cast<int64_t>(base::SystemRandom().Below(spread)));
-    }
-  }
+  for (auto& [number, connection] : connections_) SendAway(*connection);
+  for (Waiter* waiter : std::exchange(waiters_, {})) waiter->OnDrain();
 }
+
+void Hub::SendAway(Connection& connection) {
+  if (connection.closing()) return;
+  const auto spread = static_cast<uint64_t>(kDrainSpreadMs) + connections_.size() / kReturnsPerMs;
+  connection.peer()->OnDrain(static_cast<int64_t>(base::SystemRandom().Below(spread)));
+}
+
+void Hub::Enlist(Waiter& waiter) {
+  if (draining_) return waiter.OnDrain();
+  waiters_.push_back(&waiter);
+}
+
+void Hub::Dismiss(Waiter& waiter) { std::erase(waiters_, &waiter); }
 
 // Asks the reader for what is in memory; where that is not enough, a thread that may block.
 template <typename Answer, typename Ask>

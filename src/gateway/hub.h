@@ -69,8 +69,19 @@ class Hub {
   // It has something to say at the end of the turn.
   void MarkDirty(Connection& connection);
   size_t connections() const { return connections_.size(); }
-  // Tells every session to come back later; closes idle connections.
+  // Tells every session to come back later and ends every wait; closes idle connections. What is adopted later is
+  // told as well.
   void Drain();
+
+  // Something here that waits without a connection that could be told of a drain: a long poll.
+  class Waiter {
+   public:
+    virtual ~Waiter() = default;
+    // Once; also when it is enlisted after the drain.
+    virtual void OnDrain() = 0;
+  };
+  void Enlist(Waiter& waiter);
+  void Dismiss(Waiter& waiter);
 
   // Logs, on the user's home hub.
   // `then` runs here, now or later; the log is open and stays for the call.
@@ -94,6 +105,7 @@ class Hub {
  private:
   void EndTurn();
   void Tick();
+  void SendAway(Connection& connection);
   void SubmitReceipt(const std::string& user, const std::string& device, model::EntryId cursor);
   void OnReceiptStored(const std::string& user, const std::string& device, model::EntryId cursor,
                        const base::Status& status);
@@ -107,6 +119,7 @@ class Hub {
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<uint64_t> dirty_;
   std::vector<uint64_t> discarded_;
+  std::vector<Waiter*> waiters_;
   std::vector<char> scratch_;
   int64_t date_second_ = 0;
   std::string date_;

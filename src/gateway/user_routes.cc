@@ -17,7 +17,7 @@ using model::EntryId;
 constexpr int64_t kMaxWaitMs = 60'000;
 
 // A session that lives for one answer: collects the frames of a pull.
-class Puller final : public UserSession::Sink, public std::enable_shared_from_this<Puller> {
+class Puller final : public UserSession::Sink, public Hub::Waiter, public std::enable_shared_from_this<Puller> {
  public:
   Puller(Hub& hub, Responder respond) : hub_(hub), respond_(respond) {}
 
@@ -30,6 +30,7 @@ class Puller final : public UserSession::Sink, public std::enable_shared_from_th
     waits_ = wait_ms > 0;
     self_ = shared_from_this();
     session_->session().Begin(identity, hello);
+    if (waits_) hub_.Enlist(*this);
     hub_.core().After(std::max<int64_t>(wait_ms, 1), [self = shared_from_this()] {
       self->waits_ = false;
       self->AnswerIfDue();
@@ -58,15 +59,20 @@ class Puller final : public UserSession::Sink, public std::enable_shared_from_th
   bool SendCongested() const override { return frames_.size() >= model::kSendWindow; }
   void EndSession(session::CloseCode, std::string_view) override { waits_ = false; }
   void GoHome(Hub& home) override { session_->Arrive(home); }
+  void OnDrain() override {
+    waits_ = false;
+    AnswerIfDue();  // else with the welcome
+  }
 
   void AnswerIfDue() {
     if (!self_ || waits_ || !welcomed_) return;
+    const std::shared_ptr<Puller> self = std::move(self_);
+    hub_.Dismiss(*this);
     std::string body = "{\"cur\":";
     wire::AppendJsonString(body, EpochCursorText(session_->epoch(), cur_));
     body.append(",\"frames\":[").append(frames_).append("]}");
     respond_(Json(200, std::move(body)));
     session_.reset();
-    self_.reset();
   }
 
   Hub& hub_;

@@ -1,5 +1,6 @@
 #include "gateway/user_session.h"
 
+#include "base/log.h"
 #include "base/random.h"
 
 namespace tocsin::gateway {
@@ -25,7 +26,11 @@ void UserSession::Arrive(Hub& home) {
                 [weak = weak_from_this()](logs::LiveLog& log, const Result<logs::LogOpening>& opening) {
                   auto self = weak.lock();
                   if (!self || self->session_->ended()) return;
-                  if (opening.ok()) self->log_ = &log;
+                  if (opening.ok()) {
+                    self->log_ = &log;
+                  } else {
+                    base::Log(base::Level::kError, "log_unreadable", {{"status", opening.status().ToString()}});
+                  }
                   self->epoch_ = self->hub_->backend().reader.Epoch(self->session_->user());
                   self->session_->OnLogOpened(self->log_, opening, self->epoch_, self->hub_->now());
                 });
