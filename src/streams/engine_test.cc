@@ -236,6 +236,36 @@ TEST_F(EngineTest, ADeletedKeyTakesEverythingWithIt) {
   EXPECT_THAT(All("t"), ElementsAre("1-0"));
 }
 
+TEST_F(EngineTest, DamagedEntriesFailTheirStreamOnly) {
+  options_.memory_bytes = 1;
+  Reopen();
+  for (int i = 1; i <= 500; ++i) Add("s", std::to_string(i));
+  Add("t", "1-0");
+  Commit();
+  Add("u", "1-0");
+  Commit();  // s left memory
+  {
+    // The value of its third node's chunk. Stream numbers begin at 1.
+    storage::Batch batch;
+    batch.Put(storage::Family::kEntries, EntryKey(1, {201, 0}), "\x01\x05 not a chunk");
+    ASSERT_TRUE(store_->Write(batch, storage::Sync::kLater).ok());
+  }
+  EXPECT_EQ(engine_->Range("s", {}, EntryId::Max()).status().code(), base::Code::kCorruption);
+  EXPECT_EQ(Ids(engine_->Range("s", {}, {200, 0})).size(), 200u);
+  const EntryId ids[] = {{250, 0}, {301, 0}};
+  EXPECT_EQ(engine_->Delete("s", ids).status().code(), base::Code::kCorruption);
+  EXPECT_EQ(engine_->TrimStream("s", {.by = Trim::By::kMaxLength, .max_length = 300}).status().code(),
+            base::Code::kCorruption);
+  EXPECT_EQ(*engine_->Length("s"), 300u);  // two nodes went, and all agrees
+  EXPECT_EQ(Report("t").length, 1u);
+  EXPECT_EQ(Add("s", "501"), "501-0");
+  Commit();
+  Reopen();
+  EXPECT_EQ(Ids(engine_->Range("s", {301, 0}, EntryId::Max())).size(), 201u);
+  EXPECT_EQ(*engine_->TrimStream("s", {.by = Trim::By::kMaxLength, .max_length = 201}), 100u);
+  EXPECT_EQ(All("s").size(), 201u);  // trimmed past the damage
+}
+
 TEST_F(EngineTest, StreamsLeaveMemoryAndComeBack) {
   options_.memory_bytes = 64 << 10;
   Reopen();

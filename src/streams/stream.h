@@ -8,7 +8,8 @@
 //    at a time now and then. Nothing ever seeks from the first key of the stream.
 // 3. Flush writes each changed chunk, node, group and the record once, however many commands changed it.
 //
-// A failure of the store comes back as its Status; the caller then forgets the Stream.
+// A failure of the store (a read that fails) comes back as its Status. What a command had done until then stays, in
+// whole entries: counters, nodes and entries agree.
 #pragma once
 
 #include <cstdint>
@@ -122,6 +123,8 @@ class Stream {
   void DropFront();
   void ForgetBelowHead();
   base::Status FindFirst(EntryId from);
+  base::Status GiveUp(base::Status status);
+  base::Status Missing() const;
   EntryId Head() const { return nodes_complete_ && !nodes_.empty() ? nodes_.front().first : record_.head; }
   void FlushGarbage(storage::Batch& batch);
 

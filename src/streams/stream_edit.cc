@@ -77,6 +77,10 @@ void Stream::Replace(const Chunk& before, ChunkPtr after) {
   }
 }
 
+base::Status Stream::Missing() const {
+  return {base::Code::kCorruption, "entries of stream `" + name_ + "` are missing from the store"};
+}
+
 // Removes the first node. Its chunks become garbage.
 void Stream::DropFront() {
   record_.length -= nodes_.front().live;
@@ -97,16 +101,22 @@ void Stream::ForgetBelowHead() {
   node_rows_staged_.erase(node_rows_staged_.begin(), node_rows_staged_.lower_bound(head));
 }
 
+// The first entry could not be read: the first node's name is below it, and above all that is gone.
+base::Status Stream::GiveUp(base::Status status) {
+  ForgetBelowHead();
+  record_.first_id = nodes_.empty() ? EntryId() : std::max(record_.first_id, nodes_.front().first);
+  return status;
+}
+
 base::Status Stream::FindFirst(EntryId from) {
   if (record_.length == 0) {
     record_.first_id = {};
     return base::Ok();
   }
   Entries first;
-  RETURN_IF_ERROR(Scan(from, EntryId::Max(), Direction::kForward, {.count = 1}, first));
-  if (first.empty()) {
-    return {base::Code::kCorruption, "entries of stream `" + name_ + "` are missing from the store"};
-  }
+  auto status = Scan(from, EntryId::Max(), Direction::kForward, {.count = 1}, first);
+  if (status.ok() && first.empty()) status = Missing();
+  if (!status.ok()) return GiveUp(std::move(status));
   record_.first_id = first.list.front().id();
   return base::Ok();
 }
@@ -129,13 +139,12 @@ base::Result<uint64_t> Stream::TrimToLength(uint64_t max_len, TrimTo to, uint64_
     // The entry behind the last one that goes becomes the first.
     const uint64_t most = record_.length - max_len;
     Entries going;
-    RETURN_IF_ERROR(Scan(node.first, EntryId::Max(), Direction::kForward,
-                         {.count = std::min<uint64_t>(most, node.live) + 1}, going));
+    auto status = Scan(node.first, EntryId::Max(), Direction::kForward,
+                       {.count = std::min<uint64_t>(most, node.live) + 1}, going);
+    if (!status.ok()) return GiveUp(std::move(status));
     uint64_t excess = 0;
     while (excess < most && excess < node.live && excess < going.size() && going.list[excess].id() < barrier) ++excess;
-    if (excess == going.size() && excess != record_.length) {
-      return base::Status(base::Code::kCorruption, "entries of stream `" + name_ + "` are missing from the store");
-    }
+    if (excess == going.size() && excess != record_.length) return GiveUp(Missing());
     node.live -= static_cast<uint32_t>(excess);
     node.deleted += static_cast<uint32_t>(excess);
     node_rows_staged_.insert(node.first);
@@ -167,7 +176,8 @@ base::Result<uint64_t> Stream::TrimBelow(EntryId min_id, TrimTo to, uint64_t lim
     if (to == TrimTo::kWholeNodes || min_id.IsZero()) break;
     ForgetBelowHead();
     Entries going;
-    RETURN_IF_ERROR(Scan(node.first, *min_id.Previous(), Direction::kForward, {}, going));
+    auto status = Scan(node.first, *min_id.Previous(), Direction::kForward, {}, going);
+    if (!status.ok()) return GiveUp(std::move(status));
     node.live -= static_cast<uint32_t>(going.size());
     node.deleted += static_cast<uint32_t>(going.size());
     node_rows_staged_.insert(node.first);

@@ -101,7 +101,8 @@ base::Status Stream::ScanForward(EntryId start, EntryId end, Collector& collecto
     const auto rows = StoredChunks();
     rows->SeekForPrev(EntryKey(record_.number, start));
     if (!rows->Valid()) rows->SeekToFirst();
-    for (; rows->Valid() && !collector.full(); rows->Next()) {
+    const std::string past = EntryKey(record_.number, end);
+    for (; rows->Valid() && !collector.full() && rows->key() <= past; rows->Next()) {
       auto chunk = ReadChunk(*rows);
       if (!chunk.ok()) return chunk.status();
       if (*chunk) collector.TakeForward(**chunk, start, end);
@@ -123,10 +124,12 @@ base::Status Stream::ScanBackward(EntryId start, EntryId end, Collector& collect
   if (collector.full() || (!window_.empty() && start >= window_.front()->base())) return base::Ok();
   const auto rows = StoredChunks();
   rows->SeekForPrev(EntryKey(record_.number, end));
-  for (; rows->Valid() && !collector.full(); rows->Prev()) {
+  const std::string first = EntryKey(record_.number, start);
+  for (bool more = true; more && rows->Valid() && !collector.full(); rows->Prev()) {
     auto chunk = ReadChunk(*rows);
     if (!chunk.ok()) return chunk.status();
     if (*chunk) collector.TakeBackward(**chunk, start, end);
+    more = rows->key() > first;
   }
   return rows->status();
 }
