@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -133,6 +134,16 @@ void Connection::ResumeInputLater() {
   hub_->core().Post([hub = hub_, number = number_] {
     if (Connection* connection = hub->Find(number)) connection->ResumeInput();
   });
+}
+
+void Connection::RetryInput() {
+  if (paused_) return ResumeInput();
+  if (!input_.empty() && !closing_) Consume({});
+}
+
+bool Connection::PeerHasGone() const {
+  pollfd descriptor{.fd = socket_, .events = POLLRDHUP, .revents = 0};
+  return poll(&descriptor, 1, 0) > 0;
 }
 
 void Connection::CloseAfterFlush() {

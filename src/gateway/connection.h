@@ -73,6 +73,10 @@ class Connection final : public runtime::Watch::Handler {
   void ResumeInput();
   // The same from inside a call of the peer.
   void ResumeInputLater();
+  // Gives the peer again what it left, whether or not anything follows. Not from inside its OnInput.
+  void RetryInput();
+  // The other side is gone or sends nothing more. For while input is paused, when nobody else would notice.
+  bool PeerHasGone() const;
   // Moves to that hub as soon as the present call of the peer has returned; the peer's OnMoved() then runs there.
   void MoveTo(Hub& hub) { destination_ = &hub; }
 

@@ -14,6 +14,8 @@
 #include "base/metrics.h"
 #include "gateway/connection.h"
 #include "gateway/http_peer.h"
+#include "gateway/resp_peer.h"
+#include "notifier/router.h"
 
 namespace tocsin::gateway {
 namespace {
@@ -30,6 +32,11 @@ base::Counter turned_away("tocsin_connections_refused_total", "Connections refus
 
 void SetOption(int socket, int level, int name, int value) { setsockopt(socket, level, name, &value, sizeof value); }
 
+uint16_t PortOf(const sockaddr_storage& address) {
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                                             : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+}
+
 std::string AddressText(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";
   if (address.ss_family == AF_INET) {
@@ -39,6 +46,32 @@ std::string AddressText(const sockaddr_storage& address) {
   }
   return text;
 }
+
+std::string WithPort(const sockaddr_storage& address) {
+  const std::string text = AddressText(address);
+  return (address.ss_family == AF_INET6 ? "[" + text + "]" : text) + ":" + std::to_string(PortOf(address));
+}
+
+// Both ends of a connection.
+std::pair<std::string, std::string> EndsOf(int socket) {
+  sockaddr_storage peer{}, local{};
+  socklen_t size = sizeof peer;
+  getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size);
+  size = sizeof local;
+  getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size);
+  return {WithPort(peer), WithPort(local)};
+}
+
+commands::DatabaseOptions DatabaseOptionsOf(const GatewayOptions& options) {
+  return {.ingest_streams = options.ingest_streams,
+          .own_group = std::string(notifier::kGroup),
+          .durability = options.durability,
+          .version = options.version};
+}
+
+constexpr std::string_view kTooManyHttp =
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+constexpr std::string_view kTooManyRedis = "-ERR max number of clients reached\r\n";
 
 }  // namespace
 
@@ -58,7 +91,7 @@ void Fanout::OnCommitted(std::vector<logs::LogUpdate> updates) {
 
 class Gateway::Listener final : public runtime::Watch::Handler {
  public:
-  Listener(Gateway& gateway, int socket) : gateway_(gateway), socket_(socket) {
+  Listener(Gateway& gateway, Protocol protocol, int socket) : gateway_(gateway), protocol_(protocol), socket_(socket) {
     watch_ = gateway_.cores_.front()->Observe(socket_, *this);
   }
   ~Listener() override {
@@ -72,7 +105,7 @@ class Gateway::Listener final : public runtime::Watch::Handler {
       socklen_t size = sizeof address;
       const int socket = accept4(socket_, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (socket >= 0) {
-        gateway_.Accept(socket, AddressText(address));
+        gateway_.Accept(protocol_, socket, AddressText(address));
         continue;
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -88,6 +121,7 @@ class Gateway::Listener final : public runtime::Watch::Handler {
 
  private:
   Gateway& gateway_;
+  const Protocol protocol_;
   const int socket_;
   std::unique_ptr<runtime::Watch> watch_;
 };
@@ -104,7 +138,12 @@ Gateway::Gateway(Parts parts, const GatewayOptions& options, int cores)
                guesses_,
                options,
                {},
-               parts.random.Next()} {
+               parts.random.Next()},
+      redis_(parts.streams, parts.clock, DatabaseOptionsOf(options)),
+      redis_clients_{
+          redis_, options.api_keys, guesses_,
+          options.redis_without_password ? commands::Authentication::kOff : commands::Authentication::kRequired,
+          parts.clock} {
   for (int i = 0; i < cores; ++i) {
     cores_.push_back(std::make_unique<runtime::Core>(i, clock_));
     hubs_.push_back(std::make_unique<Hub>(*cores_.back(), backend_));
@@ -115,24 +154,30 @@ Gateway::Gateway(Parts parts, const GatewayOptions& options, int cores)
 Gateway::~Gateway() { Stop(); }
 
 Status Gateway::Start() {
-  RETURN_IF_ERROR(Listen());
+  const GatewayOptions& options = backend_.options;
+  RETURN_IF_ERROR(Listen(Protocol::kHttp, options.listen_host, options.listen_port, port_));
+  if (options.redis_listen_host) {
+    RETURN_IF_ERROR(Listen(Protocol::kRedis, *options.redis_listen_host, options.redis_listen_port, redis_port_));
+    redis_.SetPort(redis_port_);
+  }
   for (auto& core : cores_) threads_.emplace_back([&core] { core->Run(); });
   return base::Ok();
 }
 
-Status Gateway::Listen() {
-  const GatewayOptions& options = backend_.options;
-  const std::string where = options.listen_host + ":" + std::to_string(options.listen_port);
+Status Gateway::Listen(Protocol protocol, std::string host, uint16_t wanted, uint16_t& port) {
+  const std::string setting = protocol == Protocol::kHttp ? "listen" : "redis_listen";
+  const std::string flag = protocol == Protocol::kHttp ? "listen" : "redis-listen";
+  const std::string where = host + ":" + std::to_string(wanted);
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  std::string host = options.listen_host;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const int error = getaddrinfo(host.c_str(), std::to_string(options.listen_port).c_str(), &hints, &found);
+  const int error = getaddrinfo(host.c_str(), std::to_string(wanted).c_str(), &hints, &found);
   if (error != 0) {
-    return Status(Code::kInvalidArgument, "`listen`: " + where + " is not an address here: " + gai_strerror(error));
+    return Status(Code::kInvalidArgument,
+                  "`" + setting + "`: " + where + " is not an address here: " + gai_strerror(error));
   }
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, &freeaddrinfo);
   const int socket = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -140,30 +185,29 @@ Status Gateway::Listen() {
   SetOption(socket, SOL_SOCKET, SO_REUSEADDR, 1);
   if (bind(socket, found->ai_addr, found->ai_addrlen) != 0 || listen(socket, kBacklog) != 0) {
     Status status(Code::kUnavailable, "cannot listen on " + where + ": " + std::strerror(errno) +
-                                          (errno == EADDRINUSE ? "; another process has the port, choose one with "
-                                                                 "`--listen 127.0.0.1:PORT`"
-                                                               : ""));
+                                          (errno == EADDRINUSE ? "; another process has the port, choose one with `--" +
+                                                                     flag + " 127.0.0.1:PORT`"
+                                                               : std::string()));
     close(socket);
     return status;
   }
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   getsockname(socket, reinterpret_cast<sockaddr*>(&bound), &size);
-  port_ = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
-                                            : reinterpret_cast<sockaddr_in&>(bound).sin_port);
-  listener_ = std::make_unique<Listener>(*this, socket);
+  port = PortOf(bound);
+  listeners_.push_back(std::make_unique<Listener>(*this, protocol, socket));
   return base::Ok();
 }
 
 // On the first Core.
-void Gateway::Accept(int socket, std::string peer_address) {
+void Gateway::Accept(Protocol protocol, int socket, std::string peer_address) {
   SetOption(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   SetOption(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
   if (open_.load(std::memory_order_relaxed) >= backend_.options.max_connections) {
     turned_away.Add();
-    static constexpr std::string_view kAnswer =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    const ssize_t sent = send(socket, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL);
+    if (protocol == Protocol::kRedis) redis_.figures().connections_rejected.fetch_add(1, std::memory_order_relaxed);
+    const std::string_view answer = protocol == Protocol::kHttp ? kTooManyHttp : kTooManyRedis;
+    const ssize_t sent = send(socket, answer.data(), answer.size(), MSG_NOSIGNAL);
     static_cast<void>(sent);
     close(socket);
     return;
@@ -171,17 +215,19 @@ void Gateway::Accept(int socket, std::string peer_address) {
   const uint64_t number = next_connection_++;
   Hub* hub = hubs_[number % hubs_.size()].get();
   auto connection = std::make_unique<Connection>(number, socket, std::move(peer_address), open_);
-  auto adopt = [hub](std::unique_ptr<Connection> adopted) {
+  auto ends = protocol == Protocol::kRedis ? EndsOf(socket) : std::pair<std::string, std::string>();
+  auto adopt = [this, hub, protocol, ends = std::move(ends)](std::unique_ptr<Connection> adopted) {
     Connection& reference = *adopted;
     hub->Adopt(std::move(adopted));
-    reference.SetPeer(std::make_unique<HttpPeer>(reference));
+    if (protocol == Protocol::kHttp) return reference.SetPeer(std::make_unique<HttpPeer>(reference));
+    reference.SetPeer(std::make_unique<RespPeer>(reference, redis_clients_, ends.first, ends.second));
   };
   if (hub == hubs_.front().get()) return adopt(std::move(connection));
   hub->core().Post([adopt, connection = std::move(connection)]() mutable { adopt(std::move(connection)); });
 }
 
 void Gateway::Drain() {
-  cores_.front()->Post([this] { listener_.reset(); });
+  cores_.front()->Post([this] { listeners_.clear(); });
   for (auto& hub : hubs_) {
     hub->core().Post([raw = hub.get()] { raw->Drain(); });
   }
@@ -193,7 +239,7 @@ void Gateway::Stop() {
     if (thread.joinable()) thread.join();
   }
   threads_.clear();
-  listener_.reset();
+  listeners_.clear();
   hubs_.clear();
 }
 

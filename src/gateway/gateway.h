@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "commands/client.h"
+#include "commands/database.h"
 #include "gateway/hub.h"
 #include "gateway/options.h"
 #include "logs/user_logs.h"
@@ -48,8 +50,9 @@ class Gateway {
 
   // Listens and starts the Cores' threads. kUnavailable says which address cannot be had and why.
   base::Status Start();
-  // The port listened on.
+  // The ports listened on; redis_port() is 0 when that door is shut.
   uint16_t port() const { return port_; }
+  uint16_t redis_port() const { return redis_port_; }
 
   // Takes no new connections and tells the sessions to come back later. Any thread.
   void Drain();
@@ -59,18 +62,21 @@ class Gateway {
 
  private:
   class Listener;
-  base::Status Listen();
-  void Accept(int socket, std::string peer_address);
+  enum class Protocol : uint8_t { kHttp, kRedis };
+  base::Status Listen(Protocol protocol, std::string host, uint16_t wanted, uint16_t& port);
+  void Accept(Protocol protocol, int socket, std::string peer_address);
 
   const base::Clock& clock_;
   auth::GuessLimiter guesses_;
   Backend backend_;
   std::atomic<size_t> open_{0};  // connections
+  commands::Database redis_;     // its engine is touched on the commit thread only
+  commands::ClientContext redis_clients_;
   std::vector<std::unique_ptr<runtime::Core>> cores_;
   std::vector<std::unique_ptr<Hub>> hubs_;
   std::vector<std::thread> threads_;
-  std::unique_ptr<Listener> listener_;
-  uint16_t port_ = 0;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  uint16_t port_ = 0, redis_port_ = 0;
   uint64_t next_connection_ = 1;  // on the listening Core
 };
 

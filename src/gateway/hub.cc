@@ -125,6 +125,10 @@ Connection* Hub::Find(uint64_t number) {
 void Hub::Discard(Connection& connection) { discarded_.push_back(connection.number()); }
 void Hub::MarkDirty(Connection& connection) { dirty_.push_back(connection.number()); }
 
+void Hub::ForEachConnection(const std::function<void(Connection&)>& visit) {
+  for (auto& [number, connection] : connections_) visit(*connection);
+}
+
 void Hub::EndTurn() {
   // Flushing may make others dirty (a session that leaves tells nobody, but a peer may): until there is none.
   while (!dirty_.empty()) {

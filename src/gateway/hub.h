@@ -69,6 +69,7 @@ class Hub {
   // It has something to say at the end of the turn.
   void MarkDirty(Connection& connection);
   size_t connections() const { return connections_.size(); }
+  void ForEachConnection(const std::function<void(Connection&)>& visit);
   // Tells every session to come back later and ends every wait; closes idle connections. What is adopted later is
   // told as well.
   void Drain();

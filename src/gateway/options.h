@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,13 @@ struct GatewayOptions {
   std::shared_ptr<const auth::KeySet> token_keys;
   auth::TokenOptions token_options;
   bool demo = false;  // serve the inbox demo at /
+
+  // The Redis port.
+  std::optional<std::string> redis_listen_host;                        // nothing: off
+  uint16_t redis_listen_port = 6380;                                   // 0: any free one
+  bool redis_without_password = false;                                 // whoever reaches it may do everything
+  std::vector<std::string> ingest_streams = {"notifications_stream"};  // those of the built-in group
+  std::string version;                                                 // of Tocsin
 };
 
 }  // namespace tocsin::gateway

@@ -15,6 +15,7 @@
 #include "notifier/router.h"
 #include "runtime/worker_pool.h"
 #include "server/credentials.h"
+#include "server/version.h"
 #include "server/welcome.h"
 #include "storage/committer.h"
 #include "storage/store.h"
@@ -62,6 +63,14 @@ gateway::GatewayOptions MakeGatewayOptions(const Config& config, const Credentia
   options.max_connections = config.max_connections;
   options.max_body = config.max_body;
   options.ingest_stream = config.ingest_streams.front().name;
+  options.ingest_streams.clear();
+  for (const IngestStream& stream : config.ingest_streams) options.ingest_streams.push_back(stream.name);
+  if (config.redis_listen) {
+    options.redis_listen_host = config.redis_listen->host;
+    options.redis_listen_port = config.redis_listen->port;
+  }
+  options.redis_without_password = config.redis_auth == RedisAuth::kOff;
+  options.version = std::string(kVersion);
   options.demo = config.demo == Demo::kOn;
   options.api_keys = credentials.api_keys;
   options.token_keys = credentials.token_keys;
@@ -102,9 +111,7 @@ int Serve(const Config& config) {
   gateway::Fanout fanout;
   streams::StreamEngine streams(**store, clock);
   logs::UserLogs user_logs(**store, clock, {.max_entries = config.log_max_entries, .id_floor = {}}, &fanout);
-  std::vector<std::string> ingest;
-  for (const IngestStream& stream : config.ingest_streams) ingest.push_back(stream.name);
-  notifier::Router router(streams, user_logs, clock, std::move(ingest));
+  notifier::Router router(streams, user_logs, clock, options.ingest_streams);
   storage::Committer committer(**store, clock, {&router, &streams, &user_logs});
   router.SetCommitter(committer);
 
@@ -120,9 +127,15 @@ int Serve(const Config& config) {
 
   Address listening = config.listen;
   listening.port = gateway.port();
+  std::string redis = "off";
+  if (config.redis_listen) redis = Address{config.redis_listen->host, gateway.redis_port()}.ToString();
   base::Log(Level::kInfo, "ready",
-            {{"http", listening.ToString()}, {"durability", options.durability}, {"data_dir", config.data_dir}});
-  std::printf("ready http=%s redis=off durability=%s\n", listening.ToString().c_str(), options.durability.c_str());
+            {{"http", listening.ToString()},
+             {"redis", redis},
+             {"durability", options.durability},
+             {"data_dir", config.data_dir}});
+  std::printf("ready http=%s redis=%s durability=%s\n", listening.ToString().c_str(), redis.c_str(),
+              options.durability.c_str());
   if (config.demo == Demo::kOn) std::fputs(WelcomeText(config, listening, *credentials, clock).c_str(), stdout);
   std::fflush(stdout);
 
