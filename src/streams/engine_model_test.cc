@@ -100,7 +100,7 @@ TEST(EngineModelTest, PowerCutsLeaveWholeTurns) {
       if (random.Below(2) == 0) {
         disk->CutPower();
       } else {
-        disk->OnSync([&] { disk->CutPower(); });
+        disk->OnSync([&](const auto&...) { disk->CutPower(); });
       }
       run.TryCommit();
       disk->OnSync({});
