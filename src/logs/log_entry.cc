@@ -141,6 +141,4 @@ base::Result<LogEntry> DecodeLogEntry(EntryId id, std::string_view value) {
   return Damaged(id);
 }
 
-bool IsStoredItem(std::string_view value) { return !value.empty() && value[0] == static_cast<char>(kItemTag); }
-
 }  // namespace tocsin::logs

@@ -67,8 +67,6 @@ using LogEntryPtr = std::shared_ptr<const LogEntry>;
 // The stored form without the id, which is in the key (docs/format.md).
 std::string EncodeLogEntry(const LogEntry& entry);
 base::Result<LogEntry> DecodeLogEntry(model::EntryId id, std::string_view value);
-// Whether a stored form is an item's, without decoding it.
-bool IsStoredItem(std::string_view value);
 
 void EncodeCounts(const Counts& counts, std::string& out);
 bool DecodeCounts(model::ByteReader& in, Counts& counts);

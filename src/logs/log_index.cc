@@ -1,43 +1,22 @@
 #include "logs/log_index.h"
 
+#include <algorithm>
+
 #include "logs/keys.h"
-#include "model/bytes.h"
+#include "logs/state_cursor.h"
 
 namespace tocsin::logs {
 
+using base::Result;
+using base::Status;
 using model::EntryId;
 using storage::Family;
 
-base::Result<LogIndex> LogIndex::Load(const storage::Store& store, std::string_view user, EntryId floor) {
-  LogIndex index;
-  auto first = floor.Next();
-  if (!first) return index;
-  const std::string prefix = UserPrefix(user);
-  auto entries = store.Iterate(Family::kLogs, EntryKey(user, *first), model::PrefixSuccessor(prefix));
-  for (entries->SeekToFirst(); entries->Valid(); entries->Next()) {
-    auto entry = DecodeStoredEntry(entries->key(), prefix.size(), entries->value());
-    if (!entry.ok()) return entry.status();
-    if (entry->is_item()) index.Add(*entry);
-  }
-  RETURN_IF_ERROR(entries->status());
+constexpr size_t kMaxStep = 4'096;
 
-  const std::string states_prefix = TagPrefix(user, kStateTag);
-  auto states = store.Iterate(Family::kHeads, states_prefix, model::PrefixSuccessor(states_prefix));
-  for (states->SeekToFirst(); states->Valid(); states->Next()) {
-    auto id = KeyId(states->key(), states_prefix.size());
-    if (!id.ok()) return id.status();
-    auto state = DecodeState(states->value());
-    if (!state.ok()) return state.status();
-    auto found = index.items_.find(*id);
-    if (found != index.items_.end()) found->second.state = *state;
-  }
-  RETURN_IF_ERROR(states->status());
-  return index;
-}
-
-void LogIndex::Add(const LogEntry& entry, ItemState state) {
-  auto at = items_.try_emplace(items_.end(), entry.id, Item{entry.nid, entry.priority, state});
-  by_nid_[at->second.nid] = entry.id;
+void LogIndex::Add(const LogEntry& item) {
+  auto at = items_.try_emplace(items_.end(), item.id, Item{item.nid, item.priority, ItemState::kUnread});
+  by_nid_[at->second.nid] = item.id;
 }
 
 void LogIndex::Erase(Items::iterator item) {
@@ -46,9 +25,57 @@ void LogIndex::Erase(Items::iterator item) {
   items_.erase(item);
 }
 
-LogIndex::Items::iterator LogIndex::Find(std::string_view nid) {
-  auto found = by_nid_.find(nid);
-  return found == by_nid_.end() ? items_.end() : items_.find(found->second);
+Result<LogIndex::Items::iterator> LogIndex::Find(std::string_view nid, EntryId floor) {
+  for (;;) {
+    auto found = by_nid_.find(nid);
+    if (found != by_nid_.end()) return items_.find(found->second);
+    if (complete_) return items_.end();
+    RETURN_IF_ERROR(Extend(floor));
+  }
+}
+
+Status LogIndex::CoverBelow(ItemState state, size_t count, EntryId floor) {
+  auto covered = [&] {
+    return static_cast<size_t>(
+        std::count_if(items_.begin(), items_.end(), [state](const auto& item) { return item.second.state < state; }));
+  };
+  while (!complete_ && covered() < count) RETURN_IF_ERROR(Extend(floor));
+  return base::Ok();
+}
+
+Status LogIndex::CoverAll(EntryId floor) {
+  while (!complete_) RETURN_IF_ERROR(Extend(floor));
+  return base::Ok();
+}
+
+Status LogIndex::Extend(EntryId floor) {
+  std::vector<std::pair<EntryId, Item>> found;
+  EntryId low = low_;
+  bool complete = true;
+  if (const auto first = floor.Next(); first && *first < low_) {
+    const size_t prefix = UserPrefix(user_).size();
+    auto entries = store_.Iterate(Family::kLogs, EntryKey(user_, *first), EntryKey(user_, low_));
+    StateCursor states(store_, user_, storage::Tier::kDisk);
+    size_t looked_at = 0;
+    for (entries->SeekToLast(); entries->Valid() && looked_at < step_; entries->Prev(), ++looked_at) {
+      auto entry = DecodeStoredEntry(entries->key(), prefix, entries->value());
+      if (!entry.ok()) return entry.status();
+      low = entry->id;
+      if (!entry->is_item()) continue;
+      found.push_back({low, {std::move(entry->nid), entry->priority, states.Descending(low)}});
+    }
+    RETURN_IF_ERROR(entries->status());
+    RETURN_IF_ERROR(states.status());
+    complete = !entries->Valid();
+  }
+  for (auto& [id, item] : found) {
+    auto at = items_.try_emplace(items_.begin(), id, std::move(item));
+    by_nid_.try_emplace(at->second.nid, id);
+  }
+  complete_ = complete;
+  low_ = complete ? EntryId{} : low;
+  step_ = std::min(step_ * 2, kMaxStep);
+  return base::Ok();
 }
 
 }  // namespace tocsin::logs

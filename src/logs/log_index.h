@@ -1,5 +1,8 @@
-// LogIndex: the items of one log with their states, in memory while marks or trims work on it. Built from the store by
-// one walk over the log; kept up to date by its owner (UserLogs).
+// LogIndex: the newest items of one log with their states, in memory while marks work on it. It reaches down only as
+// far as it has to: a mark is nearly always about what came last, and a full log is 10,000 entries.
+//
+// 1. It covers all entries from some id on: an item there that it does not have was deleted.
+// 2. Its owner (UserLogs) adds what it appends and takes out what it deletes or trims; below, the store is right.
 #pragma once
 
 #include <map>
@@ -21,20 +24,33 @@ class LogIndex {
   };
   using Items = std::map<model::EntryId, Item>;
 
-  LogIndex() = default;
-  LogIndex(LogIndex&&) = default;  // a copy would refer to the nids of the original
-  LogIndex& operator=(LogIndex&&) = default;
+  // Covers what is appended from now on, with ids from `from`. The store outlives the index.
+  LogIndex(const storage::Store& store, std::string user, model::EntryId from)
+      : store_(store), user_(std::move(user)), low_(from) {}
+  LogIndex(const LogIndex&) = delete;  // keys refer to the items
+  LogIndex& operator=(const LogIndex&) = delete;
 
-  // Everything committed of the user's log above `floor`.
-  static base::Result<LogIndex> Load(const storage::Store& store, std::string_view user, model::EntryId floor);
-
-  void Add(const LogEntry& entry, ItemState state = ItemState::kUnread);
+  void Add(const LogEntry& item);
   void Erase(Items::iterator item);
-  // items().end() when there is none.
-  Items::iterator Find(std::string_view nid);
+
+  // These reach down as far as needed, never to `floor` or below. A failure is the store's; what was covered stays.
+  // The item of that nid; items().end() when there is none.
+  base::Result<Items::iterator> Find(std::string_view nid, model::EntryId floor);
+  // All items whose state is below `state`, of which there are `count`.
+  base::Status CoverBelow(ItemState state, size_t count, model::EntryId floor);
+  base::Status CoverAll(model::EntryId floor);
+
+  bool Covers(model::EntryId id) const { return id >= low_; }
   Items& items() { return items_; }
 
  private:
+  base::Status Extend(model::EntryId floor);
+
+  const storage::Store& store_;
+  const std::string user_;
+  model::EntryId low_;
+  bool complete_ = false;
+  size_t step_ = 64;  // entries that the next reach looks at
   Items items_;
   // Keys refer to the nids in items_, whose nodes do not move.
   TextMap<model::EntryId, std::string_view> by_nid_;

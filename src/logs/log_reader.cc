@@ -1,10 +1,9 @@
 #include "logs/log_reader.h"
 
-#include <utility>
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "logs/state_cursor.h"
 #include "model/bytes.h"
 
 namespace tocsin::logs {
@@ -14,53 +13,7 @@ using base::Result;
 using base::Status;
 using model::EntryId;
 using storage::Family;
-using storage::Iterator;
 using storage::Tier;
-
-// States of a user's items beside a walk over the items themselves, in one direction.
-class StateCursor {
- public:
-  StateCursor(const storage::Store& store, std::string_view user, Tier tier) : prefix_(TagPrefix(user, kStateTag)) {
-    states_ = store.Iterate(Family::kHeads, prefix_, model::PrefixSuccessor(prefix_), tier);
-  }
-  ItemState Ascending(EntryId id) {
-    if (!std::exchange(placed_, true)) states_->Seek(Key(id));
-    while (ReadKey() && at_ < id) states_->Next();
-    return At(id);
-  }
-  ItemState Descending(EntryId id) {
-    if (!std::exchange(placed_, true)) states_->SeekForPrev(Key(id));
-    while (ReadKey() && at_ > id) states_->Prev();
-    return At(id);
-  }
-  Status status() const { return damage_.ok() ? states_->status() : damage_; }
-
- private:
-  std::string Key(EntryId id) const {
-    std::string key = prefix_;
-    id.EncodeTo(key);
-    return key;
-  }
-  bool ReadKey() {
-    if (!damage_.ok() || !states_->Valid()) return false;
-    auto id = KeyId(states_->key(), prefix_.size());
-    damage_ = id.status();
-    if (id.ok()) at_ = *id;
-    return id.ok();
-  }
-  ItemState At(EntryId id) {
-    if (!damage_.ok() || !states_->Valid() || at_ != id) return ItemState::kUnread;
-    auto state = DecodeState(states_->value());
-    damage_ = state.status();
-    return state.ok() ? *state : ItemState::kUnread;
-  }
-
-  const std::string prefix_;
-  std::unique_ptr<Iterator> states_;
-  bool placed_ = false;
-  EntryId at_;  // of the key that states_ stands on
-  Status damage_;
-};
 
 Result<LogHead> ReadHead(const storage::Store& store, std::string_view user, Tier tier) {
   auto stored = store.Get(Family::kHeads, HeadKey(user), tier);

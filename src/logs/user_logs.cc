@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/metrics.h"
+#include "logs/state_cursor.h"
 #include "model/bytes.h"
 #include "model/limits.h"
 
@@ -83,16 +84,16 @@ Result<UserLogs::Log*> UserLogs::Find(std::string_view user) {
   return logs_.emplace(log->user, std::move(log)).first->second.get();
 }
 
-Status UserLogs::LoadIndex(Log& log) {
-  if (log.index) return base::Ok();
-  auto index = LogIndex::Load(store_, log.user, log.head.floor);
-  if (!index.ok()) return index.status();
-  log.index = std::make_unique<LogIndex>(std::move(*index));
-  for (const LogEntryPtr& entry : log.staged) {  // the store does not have this turn's yet
+LogIndex& UserLogs::IndexOf(Log& log) {
+  if (log.index) return *log.index;
+  // Everything committed lies below what this turn has staged, if it has.
+  const EntryId from = log.staged.empty() ? log.head.last.Next().value_or(EntryId::Max()) : log.staged.front()->id;
+  log.index = std::make_unique<LogIndex>(store_, log.user, from);
+  for (const LogEntryPtr& entry : log.staged) {
     if (entry->is_item()) log.index->Add(*entry);
   }
   indexed_ += log.index->items().size();
-  return base::Ok();
+  return *log.index;
 }
 
 // One device of many is asked for by its key: when thousands return at once, a walk for each costs more than all else.
@@ -230,6 +231,35 @@ void UserLogs::SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, Bat
   batch.Put(Family::kHeads, StateKey(log.user, id), EncodeState(indexed.state));
 }
 
+// The items that a mark changes, each once.
+Result<std::vector<LogIndex::Items::iterator>> UserLogs::Targets(LogIndex& index, const LogHead& head,
+                                                                 const MarkRequest& request) const {
+  std::vector<LogIndex::Items::iterator> targets;
+  auto wants = [&](const LogIndex::Items::iterator& at) {
+    return request.op == MarkOp::kDelete || Apply(request.op, at->second.state) != at->second.state;
+  };
+  if (!request.upto) {
+    for (const std::string& nid : request.nids) {
+      auto found = index.Find(nid, head.floor);
+      if (!found.ok()) return found.status();
+      const bool is_new = std::find(targets.begin(), targets.end(), *found) == targets.end();
+      if (*found != index.items().end() && wants(*found) && is_new) targets.push_back(*found);
+    }
+    return targets;
+  }
+  if (request.op == MarkOp::kRead) {
+    RETURN_IF_ERROR(index.CoverBelow(ItemState::kRead, head.counts.unread, head.floor));
+  } else if (request.op == MarkOp::kSeen) {
+    RETURN_IF_ERROR(index.CoverBelow(ItemState::kSeen, head.counts.unseen, head.floor));
+  } else {
+    RETURN_IF_ERROR(index.CoverAll(head.floor));
+  }
+  for (auto at = index.items().begin(); at != index.items().end() && at->first <= *request.upto; ++at) {
+    if (wants(at)) targets.push_back(at);
+  }
+  return targets;
+}
+
 Result<Counts> UserLogs::Mark(const MarkRequest& request, Batch& batch) {
   auto found = Find(request.user);
   if (!found.ok()) return found.status();
@@ -238,25 +268,13 @@ Result<Counts> UserLogs::Mark(const MarkRequest& request, Batch& batch) {
     RETURN_IF_ERROR(LoadMarkIds(log));
     if (IsRepeat(log, request.mid)) return log.head.counts;
   }
-  RETURN_IF_ERROR(LoadIndex(log));
+  LogIndex& index = IndexOf(log);
+  indexed_ -= index.items().size();
+  auto found_targets = Targets(index, log.head, request);
+  indexed_ += index.items().size();
+  if (!found_targets.ok()) return found_targets.status();
   if (!request.mid.empty()) RememberMarkId(log, request.mid, batch);
-  LogIndex& index = *log.index;
-
-  std::vector<LogIndex::Items::iterator> targets;
-  auto wants = [&](const LogIndex::Items::iterator& at) {
-    return request.op == MarkOp::kDelete || Apply(request.op, at->second.state) != at->second.state;
-  };
-  for (const std::string& nid : request.nids) {
-    auto at = index.Find(nid);
-    if (at != index.items().end() && wants(at) && std::find(targets.begin(), targets.end(), at) == targets.end()) {
-      targets.push_back(at);
-    }
-  }
-  if (request.upto) {
-    for (auto at = index.items().begin(); at != index.items().end() && at->first <= *request.upto; ++at) {
-      if (wants(at)) targets.push_back(at);
-    }
-  }
+  const std::vector<LogIndex::Items::iterator>& targets = *found_targets;
   if (targets.empty()) return log.head.counts;
 
   LogEntry entry;
@@ -319,34 +337,44 @@ void UserLogs::ForgetDevices(Log& log, Batch& batch) {
 // appends fewer than the smallest sensible limit, and what it staged stays for the next one.
 Status UserLogs::Trim(Log& log, Batch& batch) {
   if (log.head.entries <= options_.max_entries) return base::Ok();
-  RETURN_IF_ERROR(LoadIndex(log));
   const uint64_t wanted = log.head.entries - options_.max_entries + options_.max_entries / kTrimShare;
   const std::string prefix = UserPrefix(log.user);
   auto first = log.head.floor.Next();
   CHECK(first);
   auto entries = store_.Iterate(Family::kLogs, EntryKey(log.user, *first), model::PrefixSuccessor(prefix));
+  StateCursor states(store_, log.user, storage::Tier::kDisk);
   uint64_t taken = 0, items = 0;
   for (entries->SeekToFirst(); entries->Valid() && taken < wanted; entries->Next()) {
-    auto key = KeyId(entries->key(), prefix.size());
-    if (!key.ok()) return key.status();
-    const EntryId id = *key;
-    auto item = log.index->items().find(id);
-    const bool is_item = IsStoredItem(entries->value());
-    if (is_item && item == log.index->items().end()) continue;  // deleted by this very turn
+    auto entry = DecodeStoredEntry(entries->key(), prefix.size(), entries->value());
+    if (!entry.ok()) return entry.status();
+    if (entry->is_item()) {
+      const ItemState stored = states.Ascending(entry->id);
+      const std::optional<ItemState> state = log.index ? TakeIndexed(*log.index, entry->id, stored) : stored;
+      if (!state) continue;  // deleted by this very turn
+      log.head.counts.Remove(entry->priority, *state);
+      if (*state != ItemState::kUnread) batch.Delete(Family::kHeads, StateKey(log.user, entry->id));
+      ++items;
+    }
     batch.Delete(Family::kLogs, entries->key());
-    log.head.floor = id;
+    log.head.floor = entry->id;
     --log.head.entries;
     ++taken;
-    if (!is_item) continue;
-    ++items;
-    log.head.counts.Remove(item->second.priority, item->second.state);
-    if (item->second.state != ItemState::kUnread) batch.Delete(Family::kHeads, StateKey(log.user, id));
-    --indexed_;
-    log.index->Erase(item);
   }
+  RETURN_IF_ERROR(entries->status());
+  RETURN_IF_ERROR(states.status());
   log.head.trimmed += items;
   trimmed_ += static_cast<int64_t>(items);
-  return entries->status();
+  return base::Ok();
+}
+
+// Takes an item out of the index, and answers its state as this turn has it: nothing if the turn has deleted it.
+std::optional<ItemState> UserLogs::TakeIndexed(LogIndex& index, EntryId id, ItemState stored) {
+  auto item = index.items().find(id);
+  if (item == index.items().end()) return index.Covers(id) ? std::nullopt : std::optional(stored);
+  const ItemState state = item->second.state;
+  index.Erase(item);
+  --indexed_;
+  return state;
 }
 
 Status UserLogs::BeforeCommit(Batch& batch) {

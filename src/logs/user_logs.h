@@ -56,8 +56,8 @@ struct MarkRequest {
   std::string user{};
   std::string device{};  // empty: none
   MarkOp op = MarkOp::kRead;
-  std::vector<std::string> nids{};       // or
-  std::optional<model::EntryId> upto{};  // every item up to it; both empty: nothing is changed
+  std::vector<std::string> nids{};       // or, if set,
+  std::optional<model::EntryId> upto{};  // every item up to it
   std::string mid{};  // the client's own id of this mark: a repeat within kMarkIdMs does nothing; empty: none
 };
 
@@ -94,7 +94,10 @@ class UserLogs final : public storage::Participant {
     model::EntryId cursor;
   };
   base::Result<Log*> Find(std::string_view user);
-  base::Status LoadIndex(Log& log);
+  LogIndex& IndexOf(Log& log);
+  base::Result<std::vector<LogIndex::Items::iterator>> Targets(LogIndex& index, const LogHead& head,
+                                                               const MarkRequest& request) const;
+  std::optional<ItemState> TakeIndexed(LogIndex& index, model::EntryId id, ItemState stored);
   base::Result<Device*> FindDevice(Log& log, std::string_view name);
   base::Status LoadDevices(Log& log);
   void AppendEntry(Log& log, LogEntry entry, storage::Batch& batch);
