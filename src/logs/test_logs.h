@@ -74,6 +74,14 @@ class TestLogs final : public LogListener, public storage::FaultPoints {
   std::vector<LogLine> Lines(std::string_view user) const {
     return reader().Read(user, {}, 100'000, 100 << 20, storage::Tier::kDisk).value().lines;
   }
+  // How many records a user has under a tag of kHeads.
+  size_t Stored(std::string_view user, char tag) const {
+    const std::string lower = TagPrefix(user, tag);
+    auto at = store_->Iterate(storage::Family::kHeads, lower, model::PrefixSuccessor(lower));
+    size_t count = 0;
+    for (at->SeekToFirst(); at->Valid(); at->Next()) ++count;
+    return count;
+  }
   // The nids and states of the items, and the ops of the changes: "a:unread b:read <read>".
   std::string Shape(std::string_view user) const {
     std::string shape;

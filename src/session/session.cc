@@ -198,7 +198,7 @@ void Session::Pull() {
   if (state_ != State::kLive || reading_ || pulling_) return;
   pulling_ = true;
   while (state_ == State::kLive && told_ < log_->last() && !waits_for_credit_ && !host_.Congested()) {
-    const size_t room = credit_ > in_flight_ ? credit_ - in_flight_ : 0;
+    const size_t room = credit_ > sent_.size() ? credit_ - sent_.size() : 0;
     // One more than there is credit for tells whether a state change comes next. Where one did, more of them may.
     const size_t wanted = room > 0 ? std::min<size_t>(room, model::kMaxCredit) + 1 : kChangesAhead;
     const EntryId before = told_;
@@ -240,7 +240,7 @@ void Session::Deliver(const logs::LogPiece& piece, EntryId covered) {
       bytes = 0;
       continue;
     }
-    if (in_flight_ + (i - first) >= credit_) {
+    if (sent_.size() + (i - first) >= credit_) {
       SendItems(lines.subspan(first, i - first));
       waits_for_credit_ = true;
       return;
@@ -267,8 +267,7 @@ void Session::SendItems(std::span<const LogLine> items) {
   std::string frame;
   AppendNotifications(frame, prev, told_, items, told_ < log_->last());
   if (!unlimited()) {
-    in_flight_ += items.size();
-    sent_.push_back({told_, static_cast<uint32_t>(items.size())});
+    for (const LogLine& line : items) sent_.push_back(line.entry->id);
   }
   delivered.Add(static_cast<int64_t>(items.size()));
   host_.Send(frame, told_);
@@ -276,13 +275,11 @@ void Session::SendItems(std::span<const LogLine> items) {
 
 // The device has everything up to `cursor`.
 void Session::Settle(EntryId cursor) {
-  auto keep = std::find_if(sent_.begin(), sent_.end(), [&](const Sent& sent) { return sent.cur > cursor; });
-  size_t items = 0;
-  for (auto at = sent_.begin(); at != keep; ++at) items += at->items;
+  const auto keep = std::upper_bound(sent_.begin(), sent_.end(), cursor);
+  if (keep != sent_.begin()) waits_for_credit_ = false;
+  acked.Add(keep - sent_.begin());
   sent_.erase(sent_.begin(), keep);
-  in_flight_ -= items;
-  acked.Add(static_cast<int64_t>(items));
-  if (items > 0) waits_for_credit_ = false;
+  if (sent_.empty()) std::vector<EntryId>().swap(sent_);  // idle sessions hold no buffers
   if (device_.empty() || cursor <= receipt_) return;
   receipt_ = cursor;
   host_.StoreReceipt(cursor);

@@ -102,16 +102,10 @@ class Session final : public logs::LogFollower {
   bool live() const { return state_ == State::kLive; }
   bool ended() const { return state_ == State::kEnded; }
   model::EntryId told() const { return told_; }
-  size_t in_flight() const { return in_flight_; }
+  size_t in_flight() const { return sent_.size(); }
 
  private:
   enum class State : uint8_t { kAwaitHello, kOpening, kLive, kEnded };
-  // What was sent and not acked yet: items up to and including `cur`.
-  struct Sent {
-    model::EntryId cur;
-    uint32_t items;
-  };
-
   void OnFrame(std::string_view object, Moment now);
   void On(wire::Hello& hello);
   void On(wire::Ack& ack);
@@ -141,7 +135,6 @@ class Session final : public logs::LogFollower {
   uint8_t marks_due_ = 0;  // not answered by the host yet
   uint8_t lists_due_ = 0;
   uint32_t credit_ = 0;
-  size_t in_flight_ = 0;
   std::string user_, device_;
   std::unique_ptr<const wire::Hello> hello_;  // until the welcome
   // Monotonic: a clock that is set disconnects nobody.
@@ -151,7 +144,7 @@ class Session final : public logs::LogFollower {
   int64_t token_expires_ms_ = 0;  // the same by the wall clock, until the welcome
   logs::LiveLog* log_ = nullptr;
   model::EntryId told_, receipt_, reading_to_;
-  std::vector<Sent> sent_;
+  std::vector<model::EntryId> sent_;  // items that are not acked; empty when credit has no bound
 };
 
 }  // namespace tocsin::session

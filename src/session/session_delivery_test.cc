@@ -1,0 +1,296 @@
+// Where a session resumes, and what it delivers when: backlog, live, credit, congestion.
+#include <gtest/gtest.h>
+
+#include "model/limits.h"
+#include "session/scripted_host.h"
+#include "session/session.h"
+
+namespace tocsin::session {
+namespace {
+
+// ---- Where it resumes -----------------------------------------------------------------------------------------------
+
+TEST_F(SessionTest, ResumesWhereTheClientStands) {
+  const std::string good = R"(,"epoch":"0123456789abcdef")";
+  struct {
+    std::string members;
+    std::optional<EntryId> stored;
+    std::string_view cur, resume;
+    std::string receipt;  // that the hello amounts to
+  } const kCases[] = {
+      {good + R"(,"cur":"10-0")", {}, "10-0", "ok", "receipt 10-0"},                 // at the floor
+      {good + R"(,"cur":"12-7")", {}, "12-7", "ok", "receipt 12-7"},                 // no entry has that id
+      {good + R"(,"cur":"20-0")", {}, "20-0", "ok", "receipt 20-0"},                 // at the head
+      {good + R"(,"cur":{"":"15-0","t":"1-0"})", {}, "15-0", "ok", "receipt 15-0"},  // of a map
+      {good + R"(,"cur":"15-0")", EntryId{18, 0}, "15-0", "ok", "receipt 15-0"},     // the client's wins
+      {good + R"(,"cur":"9-9")", {}, "10-0", "gap", "receipt 9-9"},                  // below the floor
+      {good + R"(,"cur":"0-0")", {}, "10-0", "gap", ""},                             // ... as far as can be
+      {good + R"(,"cur":"20-1")", {}, "10-0", "reset", ""},                          // above the head
+      {good + R"(,"cur":"18446744073709551615-18446744073709551615")", {}, "10-0", "reset", ""},
+      {R"(,"epoch":"fedcba9876543210","cur":"15-0")", {}, "10-0", "reset", ""},             // another log's
+      {R"(,"cur":"15-0")", {}, "10-0", "reset", ""},                                        // of no log at all
+      {R"(,"epoch":"x","cur":"15-0","since":"new")", EntryId{18, 0}, "20-0", "reset", ""},  // starts over, by since
+      {"", EntryId{15, 0}, "15-0", "ok", ""},                                               // the stored one
+      {good, EntryId{15, 0}, "15-0", "ok", ""},
+      {"", EntryId{4, 0}, "10-0", "gap", ""},
+      {"", EntryId{99, 0}, "20-0", "ok", ""},                   // never beyond the head
+      {R"(,"since":"new")", EntryId{15, 0}, "15-0", "ok", ""},  // before any since
+      {"", {}, "10-0", "fresh", ""},
+      {R"(,"since":"all")", {}, "10-0", "fresh", ""},
+      {R"(,"since":"new")", {}, "20-0", "fresh", ""},
+      {R"(,"since":15)", {}, "14-18446744073709551615", "fresh", ""},  // 15-0 is of that time
+      {R"(,"since":0)", {}, "10-0", "fresh", ""},
+      {R"(,"since":5)", {}, "10-0", "fresh", ""},
+      {R"(,"since":1900000000000)", {}, "20-0", "fresh", ""},
+  };
+  SetHead(20, 10);
+  for (const auto& c : kCases) {
+    Start({.sid = "s1", .header_token = {}});
+    Say(R"({"t":"hello","tok":"ann","dev":"web")" + c.members + "}");
+    AnswerOpening(c.stored);
+    EXPECT_EQ(Said().front(), Welcome(c.cur, c.resume)) << c.members;
+    const Strings asked = Asked();
+    const bool receipt = asked.size() > 1 && asked[1].starts_with("receipt");
+    EXPECT_EQ(receipt ? asked[1] : "", c.receipt) << c.members;
+    EXPECT_EQ(session_->told().ToString(), c.cur);
+  }
+}
+
+TEST_F(SessionTest, AReceiptThatIsStillOnItsWayCounts) {
+  SetHead(20, 10);
+  log_.Sent("web", {17, 0});
+  Say(R"({"t":"hello","tok":"ann","dev":"web"})");
+  AnswerOpening(EntryId{12, 0});
+  EXPECT_EQ(Said().front(), Welcome("17-0", "ok"));
+  log_.Sent("web", {40, 0});  // by a client that lies, over HTTP
+  Start({.sid = "s1", .header_token = {}});
+  Say(R"({"t":"hello","tok":"ann","dev":"web"})");
+  AnswerOpening(EntryId{12, 0});
+  EXPECT_EQ(Said().front(), Welcome("20-0", "ok"));
+}
+
+// The store is read a moment before the update arrives here: a client that knows it already is no liar.
+TEST_F(SessionTest, ACursorAheadOfTheLiveLogButNotOfTheStoreIsGood) {
+  SetHead(20, 10);
+  Say(R"({"t":"hello","tok":"ann","epoch":"0123456789abcdef","cur":"22-0"})");
+  head_.last = {22, 0};
+  AnswerOpening();
+  EXPECT_EQ(Said(), Strings{Welcome("22-0", "ok")});
+  Append({Item(22)});
+  EXPECT_EQ(Said(), Strings{});
+  Append({Item(23)});
+  EXPECT_EQ(Said(), Strings{Frame(22, 23, 23)});
+}
+
+TEST_F(SessionTest, WithoutADeviceNothingIsStored) {
+  SetHead(20);
+  GoLive(R"(,"epoch":"0123456789abcdef","cur":"20-0")");
+  Append({Item(21)});
+  Say(R"({"t":"ack","cur":"21-0"})");
+  EXPECT_EQ(Asked(), Strings{});
+  EXPECT_EQ(session_->in_flight(), 0u);
+}
+
+// ---- Delivery -------------------------------------------------------------------------------------------------------
+
+TEST_F(SessionTest, SendsWhatIsAppendedFromTheTail) {
+  SetHead(0);
+  GoLive();
+  Append({Item(1)});
+  Append({Item(2), Item(3)});
+  EXPECT_EQ(Said(), (Strings{Frame(0, 1, 1), Frame(1, 2, 3)}));
+  EXPECT_EQ(host_.curs.back(), (EntryId{3, 0}));
+  EXPECT_EQ(Asked(), Strings{});
+  EXPECT_EQ(session_->in_flight(), 3u);
+}
+
+TEST_F(SessionTest, ChangesAreSentInOrderBetweenItems) {
+  SetHead(0);
+  GoLive();
+  host_.congested = true;
+  Append({Item(1), Change(2, model::MarkOp::kRead, {"n1", "a\"b"}), Item(3),
+          Change(4, model::MarkOp::kDelete, {}, EntryId{1, 0}, "")});
+  EXPECT_EQ(Said(), Strings{});
+  host_.congested = false;
+  session_->OnWritable();
+  EXPECT_EQ(
+      Said(),
+      (Strings{
+          R"({"t":"st","id":"2-0","prev":"0-0","cur":"2-0","op":"read","ids":["n1","a\"b"],"by":"web",)"
+          R"("counts":{"at":"2-0","unread":2,"unseen":1,"by_priority":{"low":0,"normal":2,"high":0,"critical":0}}})",
+          Frame(2, 3, 3, kMore),
+          R"({"t":"st","id":"4-0","prev":"3-0","cur":"4-0","op":"delete","upto":"1-0",)"
+          R"("counts":{"at":"4-0","unread":2,"unseen":1,"by_priority":{"low":0,"normal":2,"high":0,"critical":0}}})"}));
+}
+
+TEST_F(SessionTest, ItemsCarryTheirState) {
+  SetHead(0);
+  GoLive();
+  host_.congested = true;
+  Append({Item(1), Item(2), Change(3, model::MarkOp::kArchive, {"n2"})});
+  host_.congested = false;
+  session_->OnWritable();
+  EXPECT_EQ(Said()[0], R"({"t":"n","prev":"0-0","cur":"2-0","items":[)" + ItemJson(1) + "," + ItemJson(2, "archived") +
+                           R"(],"more":true})");
+}
+
+TEST_F(SessionTest, ReadsTheBacklogFromTheStoreThenGoesLive) {
+  SetHead(6);
+  Say(R"({"t":"hello","tok":"ann","credit":4})");
+  AnswerOpening();
+  EXPECT_EQ(Asked(), (Strings{"open ann ", "read 0-0 5"}));
+  EXPECT_EQ(Said(), Strings{Welcome("0-0", "fresh")});
+  Append({Item(7)});
+  EXPECT_EQ(Said(), Strings{}) << "backlog before live";
+  AnswerRead({Item(1), Item(2), Item(3), Item(4), Item(5)}, false);
+  EXPECT_EQ(Said(), Strings{Frame(0, 1, 4, kMore)});
+  EXPECT_EQ(Asked(), Strings{}) << "no credit";
+  Say(R"({"t":"ack","cur":"4-0"})");
+  EXPECT_EQ(Asked(), Strings{"read 4-0 5"});
+  AnswerRead({Item(5), Item(6), Item(7)}, true);
+  EXPECT_EQ(Said(), Strings{Frame(4, 5, 7)});
+  Append({Item(8)});
+  EXPECT_EQ(Said(), Strings{Frame(7, 8, 8)});
+}
+
+TEST_F(SessionTest, CreditIsAllThatMayBeOutAndChangesCostNone) {
+  SetHead(0);
+  GoLive(R"(,"credit":2,"dev":"web")");
+  Append({Item(1), Item(2), Change(3, model::MarkOp::kSeen, {"n1"}), Change(4, model::MarkOp::kRead, {"n1"}), Item(5),
+          Change(6, model::MarkOp::kRead, {"n2"}), Item(7)});
+  const Strings said = Said();
+  ASSERT_EQ(said.size(), 3u);
+  EXPECT_TRUE(said[1].starts_with(R"({"t":"st","id":"3-0","prev":"2-0","cur":"3-0")"));
+  EXPECT_TRUE(said[2].starts_with(R"({"t":"st","id":"4-0","prev":"3-0","cur":"4-0")"));
+  EXPECT_EQ(session_->in_flight(), 2u);
+  Append({Item(8)});
+  Append({Change(9, model::MarkOp::kRead, {"n8"})});
+  EXPECT_EQ(Said(), Strings{}) << "a change waits behind the item that waits";
+  Say(R"({"t":"ack","cur":"1-0"})");
+  EXPECT_EQ(Said(), Strings{}) << "half a frame returns nothing";
+  Say(R"({"t":"ack","cur":"4-0"})");
+  const Strings more = Said();
+  ASSERT_EQ(more.size(), 3u);
+  EXPECT_EQ(more[0], Frame(4, 5, 5, kMore));
+  EXPECT_TRUE(more[1].starts_with(R"({"t":"st","id":"6-0")"));
+  EXPECT_EQ(more[2], Frame(6, 7, 7, kMore));
+  EXPECT_EQ(Asked(), (Strings{"receipt 1-0", "receipt 4-0"}));
+}
+
+TEST_F(SessionTest, WithoutCreditSeveralChangesAreReadAtOnce) {
+  SetHead(40);
+  Say(R"({"t":"hello","tok":"ann","credit":1})");
+  AnswerOpening();
+  Asked();
+  AnswerRead({Item(1), Change(2, model::MarkOp::kRead, {"n1"})}, false);
+  EXPECT_EQ(Asked(), Strings{"read 2-0 16"});
+}
+
+TEST_F(SessionTest, UnlimitedCreditCountsNothing) {
+  Start({.sid = "s1",
+         .header_token = {},
+         .liveness = SessionOptions::Liveness::kNone,
+         .credit = SessionOptions::Credit::kUnlimited});
+  SetHead(0);
+  GoLive();
+  std::vector<LogEntryPtr> many;
+  for (uint64_t id = 1; id <= 60; ++id) many.push_back(Item(id));
+  for (int round = 0; round < 3; ++round) {
+    for (LogEntryPtr& entry : many) entry = Item(entry->id.ms + (round > 0 ? 60 : 0));
+    Append(many);
+  }
+  EXPECT_EQ(session_->told(), (EntryId{180, 0}));
+  EXPECT_EQ(session_->in_flight(), 0u);
+}
+
+TEST_F(SessionTest, AcksAreClampedToWhatWasSent) {
+  SetHead(0);
+  GoLive(R"(,"credit":2,"dev":"web")");
+  Append({Item(1), Item(2), Item(3)});
+  Said();
+  Say(R"({"t":"ack","cur":"99-0"})");
+  EXPECT_EQ(Asked(), Strings{"receipt 2-0"});
+  EXPECT_EQ(Said(), Strings{Frame(2, 3, 3)});
+  Say(R"({"t":"ack","cur":"1-0"})");  // long since
+  EXPECT_EQ(Asked(), Strings{});
+  Say(R"({"t":"ack","cur":"5-0","ch":"news"})");  // a topic's
+  Say(R"({"t":"ack","nids":["n1"]})");            // of early copies
+  EXPECT_EQ(Asked(), Strings{});
+  EXPECT_EQ(session_->in_flight(), 1u);
+}
+
+TEST_F(SessionTest, APeerThatDoesNotReadIsNotSentMore) {
+  SetHead(0);
+  GoLive();
+  host_.congested = true;
+  for (uint64_t id = 1; id <= 100; ++id) Append({Item(id)});
+  EXPECT_EQ(Said(), Strings{});
+  EXPECT_EQ(Asked(), Strings{});
+  host_.congested = false;
+  session_->OnWritable();
+  EXPECT_EQ(Asked(), Strings{"read 0-0 65"}) << "the tail did not keep it all";
+}
+
+TEST_F(SessionTest, TheTailIsLetGoOfOnceItWasTakenLate) {
+  SetHead(0);
+  GoLive();
+  host_.congested = true;
+  Append({Item(1), Item(2)});
+  EXPECT_TRUE(log_.TailCovers({0, 0}));
+  host_.congested = false;
+  session_->OnWritable();
+  EXPECT_FALSE(log_.TailCovers({1, 0}));
+}
+
+TEST_F(SessionTest, WhatWasDeletedIsCoveredByTheNextCursor) {
+  SetHead(5);
+  GoLive();
+  AnswerRead({Item(1), Item(3)}, true);
+  EXPECT_EQ(Said(), (Strings{R"({"t":"n","prev":"0-0","cur":"3-0","items":[)" + ItemJson(1) + "," + ItemJson(3) +
+                                 R"(],"more":true})",
+                             R"({"t":"n","prev":"3-0","cur":"5-0","items":[]})"}));
+}
+
+TEST_F(SessionTest, AFrameEndsAtItsTargetSize) {
+  SetHead(0);
+  GoLive();
+  host_.congested = true;
+  std::vector<LogEntryPtr> large;
+  for (uint64_t id = 1; id <= 3; ++id) {
+    auto entry = std::make_shared<LogEntry>(*Item(id));
+    entry->json += ",\"body\":\"" + std::string(model::kFrameTarget / 2, 'x') + "\"";
+    large.push_back(std::move(entry));
+  }
+  SetHead(0);
+  for (LogEntryPtr& entry : large) Append({entry});
+  host_.congested = false;
+  session_->OnWritable();
+  ASSERT_EQ(Asked(), Strings{"read 0-0 65"}) << "too much for the tail";
+  AnswerRead(large, true);
+  EXPECT_EQ(host_.said.size(), 2u);
+}
+
+// A session that lags silently skipped what a limit had taken from under it.
+TEST_F(SessionTest, ATrimThatOvertakesItEndsIt) {
+  SetHead(20, 5);
+  GoLive(R"(,"epoch":"0123456789abcdef","cur":"6-0")");
+  AnswerRead({Item(15), Item(16)}, false, true);
+  EXPECT_EQ(
+      Said(),
+      (Strings{
+          R"({"t":"bye","code":4103,"msg":"the log was trimmed beyond this cursor; what is left follows a new hello"})",
+          "end 4103 the log was trimmed beyond this cursor; what is left follows a new hello"}));
+}
+
+TEST_F(SessionTest, AReadThatFailsIsAnOverload) {
+  SetHead(20);
+  GoLive();
+  session_->OnLogRead(Status(Code::kCorruption, "some/file is damaged"));
+  EXPECT_EQ(Said(), (Strings{R"({"t":"bye","code":4100,"msg":"the log cannot be read now"})",
+                             "end 4100 the log cannot be read now"}));
+  AnswerRead({Item(1)}, true);
+  EXPECT_EQ(Said(), Strings{});
+}
+
+}  // namespace
+}  // namespace tocsin::session
