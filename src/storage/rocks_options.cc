@@ -4,26 +4,13 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 
 #include "storage/families.h"
 
 namespace tocsin::storage {
-namespace {
-
-// RocksDB would try to recover from a full disk by itself, every few seconds, and is busy for others meanwhile. The
-// next write does it instead (RocksStore::Resume): at once, and on the one thread that may.
-class NoRecoveryBehindOurBack final : public rocksdb::EventListener {
- public:
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
-    *auto_recovery = false;
-  }
-};
-
-}  // namespace
-
-rocksdb::DBOptions MakeDbOptions(const StoreOptions& options, rocksdb::Env* env) {
+rocksdb::DBOptions MakeDbOptions(const StoreOptions& options, rocksdb::Env* env,
+                                 const std::shared_ptr<FlushWatch>& watch) {
   rocksdb::DBOptions db;
   db.env = env;
   db.create_if_missing = true;
@@ -35,12 +22,12 @@ rocksdb::DBOptions MakeDbOptions(const StoreOptions& options, rocksdb::Env* env)
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   db.avoid_flush_during_recovery = false;
   db.paranoid_checks = true;
-  // All families are flushed together: then a log is either needed whole or not at all, and the first number that is
-  // replayed must be the one after the number in the tables.
-  db.atomic_flush = true;
-  // The store begins a new log itself, between two batches (RocksStore::BeginLogIfDue). These are there in case.
-  db.max_total_wal_size = 4 * options.max_wal_bytes;
-  db.db_write_buffer_size = 4 * options.write_buffer_bytes;
+  // Not atomic_flush: a flush that ends while a failed compaction waits for space is lost in 7.8, and the next one
+  // waits for it for ever (RocksDB pull request 11872). The store flushes all families itself, kMeta last.
+  db.atomic_flush = false;
+  // The store begins new logs itself, between two batches (RocksStore::BeginLogIfDue); RocksDB's own limits are out of
+  // the way.
+  db.max_total_wal_size = 64 * options.max_wal_bytes;
 
   // One writer (storage/committer.h), so nothing is gained by machinery for many. One flush at a time also keeps clear
   // of races between failing flushes that later versions fixed (RocksDB pull requests 11865 and 11872).
@@ -50,7 +37,7 @@ rocksdb::DBOptions MakeDbOptions(const StoreOptions& options, rocksdb::Env* env)
 
   // Failures are ours to judge.
   db.max_bgerror_resume_count = 0;
-  db.listeners.push_back(std::make_shared<NoRecoveryBehindOurBack>());
+  db.listeners.push_back(watch);
 
   // Start: no table is opened or read before it is needed.
   db.max_open_files = options.max_open_files;
@@ -84,7 +71,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const StoreOptions& op
   table.format_version = 5;
 
   rocksdb::ColumnFamilyOptions family;
-  family.write_buffer_size = 2 * options.write_buffer_bytes;
+  family.write_buffer_size = 16 * options.write_buffer_bytes;
   family.max_write_buffer_number = 3;
   family.arena_block_size = std::clamp<size_t>(options.write_buffer_bytes / 64, 4 << 10, 256 << 10);
   family.compaction_style = rocksdb::kCompactionStyleLevel;
@@ -104,7 +91,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const StoreOptions& op
       own_table.block_size = 4 << 10;
       own.bottommost_compression = rocksdb::kLZ4Compression;
       own.memtable_whole_key_filtering = true;
-      own.memtable_prefix_bloom_size_ratio = 0.01;
+      own.memtable_prefix_bloom_size_ratio = 0.001;
     } else {
       own_table.block_size = 16 << 10;
     }

@@ -18,12 +18,18 @@ using base::Status;
 namespace {
 
 constexpr int64_t kSpaceCheckUs = 5'000;
+constexpr uint64_t kOverhead = 64;            // the commit number in a batch
+constexpr uint64_t kRoomForALog = 256 << 10;  // free bytes without which no new log is begun
+constexpr uint64_t kPatience = 4;             // a log and memtables may grow to so many times their limit
+constexpr int kFlushWaits = 500;              // of 10 ms each
+constexpr int kFullWaits = 3;
 
 rocksdb::Slice CommitKey() { return rocksdb::Slice(kCommitKey.data(), kCommitKey.size()); }
 
 }  // namespace
 
 RocksParts::~RocksParts() {
+  if (guard != nullptr) guard->WhenFull(WalGuard::Full::kFail);
   if (db == nullptr) return;
   for (rocksdb::ColumnFamilyHandle* handle : handles) {
     if (handle != nullptr) static_cast<void>(db->DestroyColumnFamilyHandle(handle).ok());
@@ -39,6 +45,15 @@ Status FromRocks(const rocksdb::Status& status, std::string_view doing) {
   if (status.IsNoSpace()) return Status(Code::kNoSpace, std::move(message));
   if (status.IsCorruption()) return Status(Code::kCorruption, std::move(message));
   return Status(Code::kUnavailable, std::move(message));
+}
+
+rocksdb::Status FlushAll(const RocksParts& parts, FlushWait wait) {
+  rocksdb::FlushOptions flush;
+  flush.wait = wait == FlushWait::kYes;
+  flush.allow_write_stall = true;
+  rocksdb::Status status;
+  for (size_t i = 1; i <= kFamilies && status.ok(); ++i) status = parts.db->Flush(flush, parts.handles[i % kFamilies]);
+  return status;
 }
 
 RocksStore::RocksStore(const StoreOptions& options, RocksParts parts, uint64_t commit_number, std::string epoch)
@@ -58,6 +73,7 @@ rocksdb::Status RocksStore::Begin() {
     needs_resume_ = true;
     status = rocksdb::Status::OK();
   }
+  parts_.guard->WhenFull(WalGuard::Full::kWait);
   faults_ = options_.faults;  // the fault points count from here on
   parts_.guard->Arm(faults_);
   return status;
@@ -68,16 +84,9 @@ Status RocksStore::Write(Batch& batch, Sync sync) {
   RETURN_IF_ERROR(CheckSpace());
   if (needs_resume_) RETURN_IF_ERROR(Resume());
   RETURN_IF_ERROR(BeginLogIfDue());
+  RETURN_IF_ERROR(FromRocks(parts_.guard->Reserve(batch.bytes() + kOverhead), "reserve space"));
   if (faults_ != nullptr) RETURN_IF_ERROR(faults_->Reach("before_write"));
 
-  Status status = Append(batch, sync);
-  if (status.code() != Code::kNoSpace) return status;
-  // The disk may have been full a while ago, for a flush in the background, and have space now.
-  RETURN_IF_ERROR(Resume());
-  return Append(batch, sync);
-}
-
-Status RocksStore::Append(Batch& batch, Sync sync) {
   const uint64_t number = commit_number_.load(std::memory_order_relaxed) + 1;
   rocksdb::WriteBatch& changes = batch.rep_->changes;
   changes.SetSavePoint();
@@ -105,7 +114,11 @@ Status RocksStore::SyncNow() {
 Status RocksStore::Judge(const rocksdb::Status& status) {
   if (parts_.guard->sync_failed()) return Break("a sync failed" + (status.ok() ? "" : ": " + status.ToString()));
   if (status.IsNoSpace()) {
+    // Resume() would wait for ever for a flush that was ordered and had not begun.
+    if (!needs_resume_ && Flushing() > 0)
+      return Break("the disk was full while tables were written: " + status.ToString());
     needs_resume_ = true;
+    base::Log(base::Level::kWarn, "store_full", {{"dir", options_.dir}, {"reason", status.ToString()}});
     return FromRocks(status, "write");
   }
   if (!status.ok()) return Break("a write failed: " + status.ToString());
@@ -116,22 +129,42 @@ Status RocksStore::Judge(const rocksdb::Status& status) {
 Status RocksStore::BeginLogIfDue() {
   const uint64_t log_bytes = parts_.guard->log_bytes();
   if (log_bytes < memory_checked_at_) memory_checked_at_ = 0;  // a new log
-  const uint64_t step = std::min<uint64_t>(options_.write_buffer_bytes / 16, 1 << 20);
-  if (log_bytes < options_.max_wal_bytes) {
-    if (log_bytes - memory_checked_at_ < step) return Ok();
-    memory_checked_at_ = log_bytes;
-    uint64_t memory = 0;
-    if (!parts_.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &memory)) return Ok();
-    if (memory < options_.write_buffer_bytes) return Ok();
+  const uint64_t step = std::min<uint64_t>({options_.write_buffer_bytes / 16, options_.max_wal_bytes / 16, 1 << 20});
+  if (log_bytes - memory_checked_at_ < step) return Ok();
+  memory_checked_at_ = log_bytes;
+  uint64_t memory = 0;
+  parts_.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &memory);
+  if (log_bytes < options_.max_wal_bytes && memory < options_.write_buffer_bytes) return Ok();
+
+  // One flush after the other: go on in this log for a while, then wait.
+  const bool patient =
+      log_bytes < kPatience * options_.max_wal_bytes && memory < kPatience * options_.write_buffer_bytes;
+  if (Flushing() > 0 && patient) return Ok();
+  int full = 0;
+  for (int i = 0; i < kFlushWaits && Flushing() > 0; ++i) {
+    if (parts_.guard->waits_for_space()) parts_.guard->TryAgain();
+    if (parts_.guard->waits_for_space() && ++full > kFullWaits) {
+      memory_checked_at_ = 0;
+      return Status(Code::kNoSpace, "the disk is full; tables in " + options_.dir + " wait for space");
+    }
+    parts_.watch->WaitForEnd();
   }
-  rocksdb::FlushOptions in_background;
-  in_background.wait = false;
-  in_background.allow_write_stall = true;
-  std::vector<rocksdb::ColumnFamilyHandle*> all(parts_.handles.begin(), parts_.handles.end());
-  rocksdb::Status status = parts_.db->Flush(in_background, all);
-  if (status.IsTryAgain()) return Ok();  // earlier flushes have not ended; the next batch waits for them
+  uint64_t free = 0;
+  const bool known = parts_.guard->GetFreeSpace(options_.dir, rocksdb::IOOptions(), &free, nullptr).ok();
+  if (Flushing() > 0 || (known && free < kRoomForALog)) return Ok();
+
+  const uint64_t begun = parts_.watch->begun();
+  rocksdb::Status status = FlushAll(parts_, FlushWait::kNo);
+  if (status.IsTryAgain()) return Ok();
+  if (status.ok()) parts_.watch->WaitBeyond(begun);
   if (status.ok()) status = Prime();
   return Judge(status);
+}
+
+uint64_t RocksStore::Flushing() const {
+  uint64_t memtables = 0;
+  parts_.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &memtables);
+  return memtables;
 }
 
 rocksdb::Status RocksStore::Prime() {
@@ -141,9 +174,11 @@ rocksdb::Status RocksStore::Prime() {
 }
 
 Status RocksStore::Resume() {
+  parts_.guard->WhenFull(WalGuard::Full::kFail);  // the flush that it makes
   rocksdb::Status status = parts_.db->Resume();
-  if (status.ok()) status = Prime();
+  parts_.guard->WhenFull(WalGuard::Full::kWait);
   if (status.IsBusy()) return Status(Code::kNoSpace, "RocksDB is still recovering from a full disk");
+  if (status.ok()) status = Prime();
   RETURN_IF_ERROR(Judge(status));
   needs_resume_ = false;
   base::Log(base::Level::kInfo, "store_resumed", {{"dir", options_.dir}});

@@ -15,6 +15,7 @@
 #include <rocksdb/env.h>
 
 #include "storage/dir_lock.h"
+#include "storage/flush_watch.h"
 #include "storage/store.h"
 #include "storage/wal_guard.h"
 
@@ -24,6 +25,7 @@ namespace tocsin::storage {
 struct RocksParts {
   std::unique_ptr<DirLock> lock;
   std::shared_ptr<WalGuard> guard;
+  std::shared_ptr<FlushWatch> watch;
   std::unique_ptr<rocksdb::Env> env;
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles{};
@@ -33,6 +35,11 @@ struct RocksParts {
   RocksParts& operator=(RocksParts&&) = delete;
   ~RocksParts();
 };
+
+enum class FlushWait { kNo, kYes };
+// Makes tables of what is in memory and begins a new log. kMeta is last: so the commit number in the tables is never
+// ahead of the tables, and the first number that a recovery replays must be the next one (storage/commit_chain.h).
+rocksdb::Status FlushAll(const RocksParts& parts, FlushWait wait);
 
 class RocksStore final : public Store {
  public:
@@ -52,16 +59,16 @@ class RocksStore final : public Store {
 
  private:
   base::Status CheckSpace() const;
-  base::Status Append(Batch& batch, Sync sync);
   rocksdb::Status WriteNumbered(rocksdb::WriteBatch& changes, uint64_t number, Sync sync);
   // Full memtables and a long log: flushes them in the background and begins a new log. RocksDB would do so within the
-  // write of a batch, and if that batch then met a full disk, it could not give the new log up again (see Prime).
+  // write of a batch, when it is too late to reserve the batch's blocks.
   base::Status BeginLogIfDue();
-  // After ENOSPC: makes RocksDB take writes again, in a new log.
+  // Where blocks cannot be reserved, a batch may still meet a full disk. Makes RocksDB take writes again, in a new log.
   base::Status Resume();
   // RocksDB gives up a log that it cannot append to only when it flushes, and flushes only a memtable that holds
   // something. So there is always something: the last commit number once more, past the log.
   rocksdb::Status Prime();
+  uint64_t Flushing() const;  // memtables that are, or wait to be, written as tables
   base::Status Judge(const rocksdb::Status& status);
   base::Status Break(std::string reason);
   base::Status Broken() const;

@@ -102,10 +102,12 @@ Result<Look> LookInto(const StoreOptions& options, const RocksParts& parts) {
   Status manifest = CheckManifest(options.dir);
   if (manifest.code() == Code::kCorruption) return Corrupt(options, std::string(manifest.message()));
   RETURN_IF_ERROR(manifest);
-  rocksdb::DBOptions db_options = MakeDbOptions(options, parts.env.get());
+  rocksdb::DBOptions db_options = MakeDbOptions(options, parts.env.get(), parts.watch);
   NoReplay no_replay;
   db_options.wal_filter = &no_replay;
   db_options.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;
+  db_options.listeners.clear();
+  db_options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;  // the logs are judged later
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* raw = nullptr;
   // All there are: a newer format may have more of them than this program knows.
@@ -129,7 +131,7 @@ Result<Look> LookInto(const StoreOptions& options, const RocksParts& parts) {
 }
 
 Status OpenRocks(const StoreOptions& options, CommitChain& chain, RocksParts& parts) {
-  rocksdb::DBOptions db_options = MakeDbOptions(options, parts.env.get());
+  rocksdb::DBOptions db_options = MakeDbOptions(options, parts.env.get(), parts.watch);
   db_options.wal_filter = &chain;
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
@@ -161,10 +163,7 @@ Status Found(const StoreOptions& options, const RocksParts& parts) {
   rocksdb::WriteOptions write;
   write.sync = true;
   if (status.ok()) status = parts.db->Write(write, &batch);
-  if (status.ok()) {
-    std::vector<rocksdb::ColumnFamilyHandle*> all(parts.handles.begin(), parts.handles.end());
-    status = parts.db->Flush(rocksdb::FlushOptions(), all);
-  }
+  if (status.ok()) status = FlushAll(parts, FlushWait::kYes);
   return FromRocks(status, "cannot make a store in " + options.dir);
 }
 
@@ -179,6 +178,7 @@ Result<std::unique_ptr<Store>> OpenStore(const StoreOptions& options) {
                                                    ? rocksdb::FileSystem::Default()
                                                    : std::static_pointer_cast<rocksdb::FileSystem>(options.file_system);
   parts.guard = std::make_shared<WalGuard>(std::move(files));
+  parts.watch = std::make_shared<FlushWatch>();
   parts.env = rocksdb::NewCompositeEnv(parts.guard);
 
   Result<Look> look = LookInto(options, parts);

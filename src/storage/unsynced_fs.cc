@@ -71,6 +71,7 @@ class UnsyncedFs::Disk final : public rocksdb::FileSystemWrapper {
   struct Bytes {
     uint64_t written = 0;
     uint64_t synced = 0;
+    uint64_t allocated = 0;
     bool stuck = false;  // a sync failed
   };
   // A change of a directory that is not durable yet, and how to take it back.
@@ -99,6 +100,7 @@ class UnsyncedFs::Disk final : public rocksdb::FileSystemWrapper {
   uint64_t fail_call_ = kNever, fail_sync_ = kNever, cut_at_ = kNever;
   Error call_error_ = Error::kIo, sync_error_ = Error::kIo;
   uint64_t free_ = kNever;
+  Reserving reserving_ = Reserving::kCan;
   std::function<void(const std::string&)> on_sync_;
 };
 
@@ -112,14 +114,26 @@ class UnsyncedFs::Disk::File final : public rocksdb::FSWritableFileOwnerWrapper 
         generation_(disk.generation_) {}
 
   IOStatus Append(const Slice& bytes, const IOOptions& options, IODebugContext* debug) override {
+    return Take(bytes, bytes_->written,
+                [&](const Slice& part) { return FSWritableFileOwnerWrapper::Append(part, options, debug); });
+  }
+  IOStatus PositionedAppend(const Slice& bytes, uint64_t offset, const IOOptions& options,
+                            IODebugContext* debug) override {
+    return Take(bytes, offset, [&](const Slice& part) {
+      return FSWritableFileOwnerWrapper::PositionedAppend(part, offset, options, debug);
+    });
+  }
+  IOStatus PositionedAppend(const Slice& bytes, uint64_t offset, const IOOptions& options, const DataVerificationInfo&,
+                            IODebugContext* debug) override {
+    return PositionedAppend(bytes, offset, options, debug);
+  }
+  IOStatus Allocate(uint64_t offset, uint64_t length, const IOOptions& options, IODebugContext* debug) override {
     std::lock_guard lock(disk_.mutex_);
     IOStatus entered = Enter();
     if (!entered.ok()) return entered;
-    const uint64_t taken = std::min<uint64_t>(bytes.size(), disk_.free_);
-    IOStatus status = FSWritableFileOwnerWrapper::Append(Slice(bytes.data(), taken), options, debug);
-    bytes_->written += taken;
-    if (disk_.free_ != kNever) disk_.free_ -= taken;
-    return status.ok() && taken < bytes.size() ? IOStatus::NoSpace("injected") : status;
+    if (disk_.reserving_ == Reserving::kCannot) return IOStatus::NotSupported("injected");
+    if (!Pay(offset + length)) return IOStatus::NoSpace("injected");
+    return FSWritableFileOwnerWrapper::Allocate(offset, length, options, debug);
   }
   IOStatus Append(const Slice& bytes, const IOOptions& options, const DataVerificationInfo&,
                   IODebugContext* debug) override {
@@ -145,6 +159,33 @@ class UnsyncedFs::Disk::File final : public rocksdb::FSWritableFileOwnerWrapper 
  private:
   bool Dead() const { return disk_.off_ || generation_ != disk_.generation_; }
   IOStatus Enter() { return generation_ == disk_.generation_ ? disk_.Enter() : IOStatus::IOError("the power was off"); }
+
+  // With the lock held: blocks up to `end` of the file, all or none.
+  bool Pay(uint64_t end) {
+    const uint64_t wanted = end > bytes_->allocated ? end - bytes_->allocated : 0;
+    if (disk_.free_ != kNever) {
+      if (wanted > disk_.free_) return false;
+      disk_.free_ -= wanted;
+    }
+    bytes_->allocated += wanted;
+    return true;
+  }
+
+  template <typename F>
+  IOStatus Take(const Slice& bytes, uint64_t offset, F write) {
+    std::lock_guard lock(disk_.mutex_);
+    IOStatus entered = Enter();
+    if (!entered.ok()) return entered;
+    uint64_t taken = bytes.size();
+    if (!Pay(offset + taken)) {
+      const uint64_t room = std::max(bytes_->allocated, offset) - offset + disk_.free_;
+      taken = std::min(taken, room);
+      static_cast<void>(Pay(offset + taken));
+    }
+    IOStatus status = write(Slice(bytes.data(), taken));
+    bytes_->written = std::max(bytes_->written, offset + taken);
+    return status.ok() && taken < bytes.size() ? IOStatus::NoSpace("injected") : status;
+  }
 
   IOStatus SyncBytes() {
     uint64_t goal;
@@ -370,6 +411,11 @@ void UnsyncedFs::FailCall(uint64_t nth, Error error) {
 void UnsyncedFs::SetFreeBytes(uint64_t bytes) {
   std::lock_guard lock(disk_->mutex_);
   disk_->free_ = bytes;
+}
+
+void UnsyncedFs::CanReserve(Reserving reserving) {
+  std::lock_guard lock(disk_->mutex_);
+  disk_->reserving_ = reserving;
 }
 
 void UnsyncedFs::OnSync(std::function<void(const std::string&)> hook) {

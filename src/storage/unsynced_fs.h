@@ -50,6 +50,9 @@ class UnsyncedFs {
   void FailCall(uint64_t nth, Error error);
   // Appends beyond so many bytes fail with ENOSPC, the last one after a part of it was written. UINT64_MAX: no limit.
   void SetFreeBytes(uint64_t bytes);
+  // Whether files can be given blocks ahead (fallocate). Default: they can.
+  enum class Reserving : uint8_t { kCan, kCannot };
+  void CanReserve(Reserving reserving);
   // Called in every sync of a file, with its path, before it takes effect, without a lock.
   void OnSync(std::function<void(const std::string&)> hook);
 

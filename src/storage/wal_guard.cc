@@ -1,9 +1,15 @@
 #include "storage/wal_guard.h"
 
+#include <algorithm>
+#include <chrono>
+
+#include "base/log.h"
+
 namespace tocsin::storage {
 
 using rocksdb::DataVerificationInfo;
 using rocksdb::FSWritableFile;
+using rocksdb::FSWritableFileOwnerWrapper;
 using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
@@ -11,7 +17,11 @@ using rocksdb::Slice;
 
 namespace {
 
-bool IsLog(const std::string& path) { return path.size() > 4 && path.compare(path.size() - 4, 4, ".log") == 0; }
+constexpr uint64_t kReserveStep = 4 << 20;
+constexpr uint64_t kPage = 64 << 10;
+constexpr auto kSpacePoll = std::chrono::milliseconds(100);
+
+bool IsLog(const std::string& path) { return path.ends_with(".log"); }
 
 IOStatus FromStatus(const base::Status& status) {
   if (status.ok()) return IOStatus::OK();
@@ -19,36 +29,17 @@ IOStatus FromStatus(const base::Status& status) {
   return status.code() == base::Code::kNoSpace ? IOStatus::NoSpace(message) : IOStatus::IOError(message);
 }
 
-// A table or manifest file. Its sync may fail for want of space without harm: RocksDB writes another file. Any other
-// failure means that the disk does not keep what it takes.
-class Watched final : public rocksdb::FSWritableFileOwnerWrapper {
- public:
-  Watched(std::unique_ptr<FSWritableFile> file, std::atomic<bool>& sync_failed)
-      : FSWritableFileOwnerWrapper(std::move(file)), sync_failed_(sync_failed) {}
-
-  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
-    return Note(FSWritableFileOwnerWrapper::Sync(options, debug));
-  }
-  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
-    return Note(FSWritableFileOwnerWrapper::Fsync(options, debug));
-  }
-
- private:
-  IOStatus Note(IOStatus status) {
-    if (!status.ok() && !status.IsNoSpace()) sync_failed_.store(true, std::memory_order_release);
-    return status;
-  }
-
-  std::atomic<bool>& sync_failed_;
-};
-
 }  // namespace
 
 // A write-ahead log. RocksDB appends from the writer's thread and may sync from a flush thread.
-class WalGuard::Log final : public rocksdb::FSWritableFileOwnerWrapper {
+class WalGuard::Log final : public FSWritableFileOwnerWrapper {
  public:
   Log(std::unique_ptr<FSWritableFile> file, WalGuard& guard)
       : FSWritableFileOwnerWrapper(std::move(file)), guard_(guard) {}
+  ~Log() override {
+    Log* self = this;
+    guard_.current_.compare_exchange_strong(self, nullptr);
+  }
 
   IOStatus Append(const Slice& bytes, const IOOptions& options, IODebugContext* debug) override {
     if (torn_) return IOStatus::OK();  // RocksDB emptying its buffer before it leaves this log
@@ -74,6 +65,26 @@ class WalGuard::Log final : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
     return Synced([&] { return FSWritableFileOwnerWrapper::Fsync(options, debug); });
   }
+  // RocksDB would allocate more than a hundred MiB at a time.
+  void SetPreallocationBlockSize(size_t size) override {
+    FSWritableFileOwnerWrapper::SetPreallocationBlockSize(std::min<size_t>(size, kReserveStep));
+  }
+
+  IOStatus Reserve(uint64_t bytes) {
+    const uint64_t needed = size_ + bytes + bytes / 1024 + 4096;  // with the headers of its records
+    if (needed <= reserved_) return IOStatus::OK();
+    // Whole pages of every size: an attempt that fails may give back the page in which it began.
+    const uint64_t end = (needed / kPage + 1) * kPage;
+    const uint64_t begin = std::max(size_ / kPage * kPage, reserved_);
+    IOStatus status = Allocate(begin, end + kReserveStep - begin, IOOptions(), nullptr);
+    if (status.ok()) {
+      reserved_ = end + kReserveStep;
+      return status;
+    }
+    if (status.IsNoSpace()) status = Allocate(begin, end - begin, IOOptions(), nullptr);
+    if (status.ok()) reserved_ = end;
+    return status.IsNoSpace() ? status : IOStatus::OK();
+  }
 
  private:
   // If the cut fails too, the log ends in the middle of a record, which recovery reads as the end.
@@ -94,9 +105,52 @@ class WalGuard::Log final : public rocksdb::FSWritableFileOwnerWrapper {
 
   WalGuard& guard_;
   uint64_t size_ = 0;
+  uint64_t reserved_ = 0;
   uint64_t batch_ = 0;
   uint64_t batch_begin_ = 0;
   bool torn_ = false;
+};
+
+// A table or manifest.
+class WalGuard::Table final : public FSWritableFileOwnerWrapper {
+ public:
+  Table(std::unique_ptr<FSWritableFile> file, WalGuard& guard)
+      : FSWritableFileOwnerWrapper(std::move(file)), guard_(guard) {}
+
+  IOStatus Append(const Slice& bytes, const IOOptions& options, IODebugContext* debug) override {
+    IOStatus status = positioned_ ? FSWritableFileOwnerWrapper::PositionedAppend(bytes, size_, options, debug)
+                                  : FSWritableFileOwnerWrapper::Append(bytes, options, debug);
+    while (status.IsNoSpace() && guard_.WaitForSpace()) {
+      // An unknown part of the bytes was written, and the file's own position is somewhere behind it.
+      positioned_ = true;
+      status = FSWritableFileOwnerWrapper::PositionedAppend(bytes, size_, options, debug);
+    }
+    if (status.ok()) size_ += bytes.size();
+    return status;
+  }
+  IOStatus Append(const Slice& bytes, const IOOptions& options, const DataVerificationInfo&,
+                  IODebugContext* debug) override {
+    return Append(bytes, options, debug);
+  }
+
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    return Note(FSWritableFileOwnerWrapper::Sync(options, debug));
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    return Note(FSWritableFileOwnerWrapper::Fsync(options, debug));
+  }
+
+ private:
+  // A sync that fails for want of space does no harm here, RocksDB writes another file. Any other failure means that
+  // the disk does not keep what it takes.
+  IOStatus Note(IOStatus status) {
+    if (!status.ok() && !status.IsNoSpace()) guard_.sync_failed_.store(true, std::memory_order_release);
+    return status;
+  }
+
+  WalGuard& guard_;
+  uint64_t size_ = 0;
+  bool positioned_ = false;
 };
 
 class WalGuard::Directory final : public rocksdb::FSDirectoryWrapper {
@@ -125,14 +179,20 @@ IOStatus WalGuard::NewWritableFile(const std::string& path, const rocksdb::FileO
                                    std::unique_ptr<FSWritableFile>* result, IODebugContext* debug) {
   std::unique_ptr<FSWritableFile> file;
   IOStatus status = FileSystemWrapper::NewWritableFile(path, options, &file, debug);
-  if (!status.ok()) return status;
-  if (IsLog(path)) {
-    *result = std::make_unique<Log>(std::move(file), *this);
-    log_torn_.store(false, std::memory_order_release);
-    log_bytes_.store(0, std::memory_order_relaxed);
-  } else {
-    *result = std::make_unique<Watched>(std::move(file), sync_failed_);
+  // The writer begins logs, and it must not wait.
+  while (status.IsNoSpace() && !IsLog(path) && WaitForSpace()) {
+    status = FileSystemWrapper::NewWritableFile(path, options, &file, debug);
   }
+  if (!status.ok()) return status;
+  if (!IsLog(path)) {
+    *result = std::make_unique<Table>(std::move(file), *this);
+    return status;
+  }
+  auto log = std::make_unique<Log>(std::move(file), *this);
+  current_.store(log.get(), std::memory_order_release);
+  log_torn_.store(false, std::memory_order_release);
+  log_bytes_.store(0, std::memory_order_relaxed);
+  *result = std::move(log);
   return status;
 }
 
@@ -142,6 +202,35 @@ IOStatus WalGuard::NewDirectory(const std::string& path, const IOOptions& option
   IOStatus status = FileSystemWrapper::NewDirectory(path, options, &directory, debug);
   if (status.ok()) *result = std::make_unique<Directory>(std::move(directory), *this);
   return status;
+}
+
+void WalGuard::WhenFull(Full full) {
+  {
+    std::lock_guard lock(full_mutex_);
+    full_ = full;
+  }
+  full_changed_.notify_all();
+}
+
+void WalGuard::TryAgain() {
+  {
+    std::lock_guard lock(full_mutex_);
+    ++tries_;
+  }
+  full_changed_.notify_all();
+}
+
+bool WalGuard::WaitForSpace() {
+  std::unique_lock lock(full_mutex_);
+  waiting_.fetch_add(1, std::memory_order_release);
+  full_changed_.wait_for(lock, kSpacePoll, [&, tries = tries_] { return full_ == Full::kFail || tries_ != tries; });
+  waiting_.fetch_sub(1, std::memory_order_release);
+  return full_ == Full::kWait;
+}
+
+IOStatus WalGuard::Reserve(uint64_t bytes) {
+  Log* log = current_.load(std::memory_order_acquire);
+  return log == nullptr ? IOStatus::OK() : log->Reserve(bytes);
 }
 
 IOStatus WalGuard::Reach(std::string_view place) {
