@@ -20,7 +20,7 @@ inline constexpr size_t kMaxActionTitle = 128;
 inline constexpr size_t kMaxLang = 35;             // RFC 5646, section 4.4.1
 inline constexpr size_t kMaxJsonField = 64 << 10;  // raw bytes of `data`
 inline constexpr int kMaxJsonDepth = 32;
-inline constexpr int kMaxDataDepth = 24;                      // of `data`: it still has to fit into a frame
+inline constexpr int kMaxDataDepth = 24;  // of `data`: it still has to fit into a frame
 
 // What a device may send and hold.
 inline constexpr size_t kMaxDeviceId = 128;       // bytes

@@ -145,8 +145,7 @@ TEST(PublishTest, RefusesFields) {
            {With(R"("actions":["x"])"), "-1 actions[0]: expected an object with `id`, `title` and `url`"},
            {With(R"("actions":[{"title":"t"}])"), "-1 actions[0].id: required, 1 to 64 bytes of UTF-8"},
            {With(R"("actions":[{"id":"a"}])"), "-1 actions[0].title: required, 1 to 128 bytes of UTF-8"},
-           {With(R"("actions":[{"id":)" + Quoted(65) + "}]"),
-            "-1 actions[0].id: expected at most 64 bytes of UTF-8"},
+           {With(R"("actions":[{"id":)" + Quoted(65) + "}]"), "-1 actions[0].id: expected at most 64 bytes of UTF-8"},
            {With(R"("actions":[{"title":)" + Quoted(129) + "}]"),
             "-1 actions[0].title: expected at most 128 bytes of UTF-8"},
            {With(R"("actions":[{"id":7}])"), "-1 actions[0].id: expected a string"},
@@ -166,91 +165,90 @@ TEST(PublishTest, RefusesFields) {
             "-1 mesage: unknown field; known are user_id, user_ids, message, title, url, icon, actions, lang, "
             "priority, data"},
        }) {
-             std::string expected(bad.refusal);
-             if (const size_t at = expected.find("LINK"); at != expected.npos) expected.replace(at, 4, link);
-             EXPECT_EQ(Refusal(bad.body), expected) << bad.body.substr(0, 200);
-           }
-           for (std::string_view later : {"topic", "template", "params", "category", "collapse_key", "ttl_s",
-                                          "expires_at", "deliver_at", "idempotency_key"}) {
-             EXPECT_EQ(Refusal(With("\"" + std::string(later) + "\":1")),
-                       "-1 " + std::string(later) + ": not supported yet");
-           }
+    std::string expected(bad.refusal);
+    if (const size_t at = expected.find("LINK"); at != expected.npos) expected.replace(at, 4, link);
+    EXPECT_EQ(Refusal(bad.body), expected) << bad.body.substr(0, 200);
+  }
+  for (std::string_view later : {"topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at",
+                                 "deliver_at", "idempotency_key"}) {
+    EXPECT_EQ(Refusal(With("\"" + std::string(later) + "\":1")), "-1 " + std::string(later) + ": not supported yet");
+  }
 }
 
 TEST(PublishTest, Boundaries) {
-    EXPECT_EQ(Refusal(R"({"user_id":)" + Quoted(256) + R"(,"message":)" + Quoted(16'384) + "}"), "accepted");
-    EXPECT_EQ(Refusal(With(R"("title":)" + Quoted(1'024))), "accepted");
-    EXPECT_EQ(Refusal(With(R"("url":"/)" + std::string(2'047, 'x') + "\"")), "accepted");
-    EXPECT_EQ(Refusal(With(R"("data":{"x":)" + Quoted(65'528) + "}")), "accepted");
-    EXPECT_EQ(Refusal(With(R"("data":{"x":)" + std::string(23, '[') + "\"[[\\\"[[\"" + std::string(23, ']') + "}")),
-              "accepted");
-    EXPECT_EQ(Refusal(With(R"("url":"","lang":"","title":"","actions":[])")), "accepted");
+  EXPECT_EQ(Refusal(R"({"user_id":)" + Quoted(256) + R"(,"message":)" + Quoted(16'384) + "}"), "accepted");
+  EXPECT_EQ(Refusal(With(R"("title":)" + Quoted(1'024))), "accepted");
+  EXPECT_EQ(Refusal(With(R"("url":"/)" + std::string(2'047, 'x') + "\"")), "accepted");
+  EXPECT_EQ(Refusal(With(R"("data":{"x":)" + Quoted(65'528) + "}")), "accepted");
+  EXPECT_EQ(Refusal(With(R"("data":{"x":)" + std::string(23, '[') + "\"[[\\\"[[\"" + std::string(23, ']') + "}")),
+            "accepted");
+  EXPECT_EQ(Refusal(With(R"("url":"","lang":"","title":"","actions":[])")), "accepted");
 }
 
 TEST(PublishTest, LinksLeadNowhereElse) {
-    for (std::string_view good : {"/", "/a/b?c=d#e", "/\xc3\xa9", "http://a", "https://a.example:8443/x?y#z",
-                                  "HTTPS://A", "http://[::1]/", "/a//b", "http://a?q"}) {
-      EXPECT_EQ(Refusal(With(R"("url":")" + std::string(good) + "\"")), "accepted") << good;
-    }
-    for (std::string_view bad : {"//evil.example",
-                                 "/\\\\evil.example",
-                                 "\\\\/evil",
-                                 "javascript:alert(1)",
-                                 "JavaScript:x",
-                                 " javascript:x",
-                                 "java\\nscript:x",
-                                 "vbscript:x",
-                                 "data:text/html,x",
-                                 "file:///etc",
-                                 "ftp://a",
-                                 "a",
-                                 "a/b",
-                                 "?q",
-                                 "#x",
-                                 "http:",
-                                 "http:/a",
-                                 "http://",
-                                 "http:///a",
-                                 "http://?q",
-                                 "http://:80",
-                                 "http://@a",
-                                 "https:a",
-                                 "blob:http://a",
-                                 "/a b",
-                                 "/a\\tb",
-                                 "/a\\u0000",
-                                 "/a\\u007f",
-                                 "/a\\u0085",
-                                 "http://a\\\\b",
-                                 "javascript://a/%0aalert(1)",
-                                 "mailto:a@b",
-                                 "\\u0001http://a"}) {
-      EXPECT_THAT(Refusal(With(R"("url":")" + std::string(bad) + "\"")),
-                  ::testing::StartsWith("-1 url: expected an http"))
-          << bad;
-    }
+  for (std::string_view good : {"/", "/a/b?c=d#e", "/\xc3\xa9", "http://a", "https://a.example:8443/x?y#z", "HTTPS://A",
+                                "http://[::1]/", "/a//b", "http://a?q"}) {
+    EXPECT_EQ(Refusal(With(R"("url":")" + std::string(good) + "\"")), "accepted") << good;
+  }
+  for (std::string_view bad : {"//evil.example",
+                               "/\\\\evil.example",
+                               "\\\\/evil",
+                               "javascript:alert(1)",
+                               "JavaScript:x",
+                               " javascript:x",
+                               "java\\nscript:x",
+                               "vbscript:x",
+                               "data:text/html,x",
+                               "file:///etc",
+                               "ftp://a",
+                               "a",
+                               "a/b",
+                               "?q",
+                               "#x",
+                               "http:",
+                               "http:/a",
+                               "http://",
+                               "http:///a",
+                               "http://?q",
+                               "http://:80",
+                               "http://@a",
+                               "https:a",
+                               "blob:http://a",
+                               "/a b",
+                               "/a\\tb",
+                               "/a\\u0000",
+                               "/a\\u007f",
+                               "/a\\u0085",
+                               "http://a\\\\b",
+                               "javascript://a/%0aalert(1)",
+                               "mailto:a@b",
+                               "\\u0001http://a"}) {
+    EXPECT_THAT(Refusal(With(R"("url":")" + std::string(bad) + "\"")),
+                ::testing::StartsWith("-1 url: expected an http"))
+        << bad;
+  }
 }
 
 TEST(PublishTest, LanguageTags) {
-    for (std::string_view good : {"en", "pt-BR", "zh-Hans-CN", "de-1996", "x-whatever", "sl-rozaj-biske"}) {
-      EXPECT_EQ(Refusal(With(R"("lang":")" + std::string(good) + "\"")), "accepted") << good;
-    }
-    for (std::string_view bad : {"-", "en-", "-en", "en--US", "e n", "12", "englishes", "en_US", "\\u00e9",
-                                 "en-abcdefghi", "aa-aaaaaaaa-aaaaaaaa-aaaaaaaa-aaaaaaaa"}) {
-      EXPECT_THAT(Refusal(With(R"("lang":")" + std::string(bad) + "\"")), ::testing::StartsWith("-1 lang:")) << bad;
-    }
+  for (std::string_view good : {"en", "pt-BR", "zh-Hans-CN", "de-1996", "x-whatever", "sl-rozaj-biske"}) {
+    EXPECT_EQ(Refusal(With(R"("lang":")" + std::string(good) + "\"")), "accepted") << good;
+  }
+  for (std::string_view bad : {"-", "en-", "-en", "en--US", "e n", "12", "englishes", "en_US", "\\u00e9",
+                               "en-abcdefghi", "aa-aaaaaaaa-aaaaaaaa-aaaaaaaa-aaaaaaaa"}) {
+    EXPECT_THAT(Refusal(With(R"("lang":")" + std::string(bad) + "\"")), ::testing::StartsWith("-1 lang:")) << bad;
+  }
 }
 
 TEST(PublishTest, ContentTypes) {
-    EXPECT_EQ(ParsePublishType(""), PublishType::kJson);
-    EXPECT_EQ(ParsePublishType("application/json"), PublishType::kJson);
-    EXPECT_EQ(ParsePublishType("Application/JSON ; Charset=UTF-8"), PublishType::kJson);
-    EXPECT_EQ(ParsePublishType("application/json;charset=\"utf-8\";"), PublishType::kJson);
-    EXPECT_EQ(ParsePublishType("application/x-ndjson"), PublishType::kNdjson);
-    for (std::string_view bad : {"text/plain", "application/jsonx", "application/json; charset=latin1",
-                                 "application/x-www-form-urlencoded", "application/json, text/plain", "json"}) {
-      EXPECT_FALSE(ParsePublishType(bad).has_value()) << bad;
-    }
+  EXPECT_EQ(ParsePublishType(""), PublishType::kJson);
+  EXPECT_EQ(ParsePublishType("application/json"), PublishType::kJson);
+  EXPECT_EQ(ParsePublishType("Application/JSON ; Charset=UTF-8"), PublishType::kJson);
+  EXPECT_EQ(ParsePublishType("application/json;charset=\"utf-8\";"), PublishType::kJson);
+  EXPECT_EQ(ParsePublishType("application/x-ndjson"), PublishType::kNdjson);
+  for (std::string_view bad : {"text/plain", "application/jsonx", "application/json; charset=latin1",
+                               "application/x-www-form-urlencoded", "application/json, text/plain", "json"}) {
+    EXPECT_FALSE(ParsePublishType(bad).has_value()) << bad;
+  }
 }
 
 }  // namespace
