@@ -114,7 +114,7 @@ void WriteHelp(wire::RespWriter& reply, std::string_view command, std::span<cons
   reply.Simple(std::string(command) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
   for (const std::string_view line : lines) reply.Simple(line);
   reply.Simple("HELP");
-  reply.Simple("    Print this help.");
+  reply.Simple("    Prints this help.");
 }
 
 }  // namespace tocsin::commands

@@ -78,9 +78,13 @@ const Command* FindByFullName(std::string_view name) {
   return FindSubcommand(*command, name.substr(bar + 1));
 }
 
-// The arguments of XREAD and XREADGROUP that are keys.
+// The arguments of XREAD and XREADGROUP that are keys. A group or a consumer may be called STREAMS.
 std::vector<std::string_view> KeysBehindStreams(Arguments args) {
   for (size_t i = 1; i < args.size(); ++i) {
+    if (Is(args[i], "group")) {
+      i += 2;
+      continue;
+    }
     if (!Is(args[i], "streams")) continue;
     const auto rest = args.subspan(i + 1);
     const auto keys = rest.subspan(0, rest.size() / 2);
@@ -110,7 +114,7 @@ Next AnswerCommandInfo(ConnectionCall& call) {
     if (const Command* command = FindByFullName(name)) {
       WriteCommand(call.reply, *command);
     } else {
-      call.reply.NullArray();
+      call.reply.Null();
     }
   }
   return Next::kGoOn;
@@ -138,12 +142,15 @@ Next AnswerCommandList(ConnectionCall& call) {
     call.reply.Error(kSyntaxError);
     return Next::kGoOn;
   }
-  std::vector<std::string_view> names;
+  std::vector<std::string> names;
   for (const Command& command : AllCommands()) {
-    if (Glob(pattern, command.name)) names.push_back(command.name);
+    if (Glob(pattern, command.FullName())) names.push_back(command.FullName());
+    for (const Command& subcommand : command.subcommands) {
+      if (Glob(pattern, subcommand.FullName())) names.push_back(subcommand.FullName());
+    }
   }
   call.reply.ArrayHead(names.size());
-  for (const std::string_view name : names) call.reply.Bulk(name);
+  for (const std::string& name : names) call.reply.Bulk(name);
   return Next::kGoOn;
 }
 

@@ -150,14 +150,14 @@ constexpr Command kCommand[] = {
 };
 
 constexpr Command kConfig[] = {
-    OnCore("get", -3, kAdmin | kNoScript | kLoading | kStale, Scope::kAdmin, AnswerConfigGet, nullptr,
-           {"server", "2.0.0", "Returns the effective values of configuration parameters."}, "config"),
+    InStore("get", -3, kReadOnly | kAdmin | kNoScript | kLoading | kStale, Scope::kAdmin, kNone, RunConfigGet,
+            {"server", "2.0.0", "Returns the effective values of configuration parameters."}, "config"),
     OnCore("help", 2, kAdmin | kNoScript | kLoading | kStale, Scope::kAdmin, AnswerConfigHelp, nullptr,
            {"server", "5.0.0", "Returns helpful text about the different subcommands."}, "config"),
     OnCore("resetstat", 2, kAdmin | kNoScript | kLoading | kStale, Scope::kAdmin, AnswerConfigResetstat, nullptr,
            {"server", "2.0.0", "Resets the server's statistics."}, "config"),
-    OnCore("set", -4, kAdmin | kNoScript | kLoading | kStale, Scope::kAdmin, AnswerConfigSet, nullptr,
-           {"server", "2.0.0", "Sets configuration parameters in-flight."}, "config"),
+    InStore("set", -4, kReadOnly | kAdmin | kNoScript | kLoading | kStale, Scope::kAdmin, kNone, RunConfigSet,
+            {"server", "2.0.0", "Sets configuration parameters in-flight."}, "config"),
 };
 
 constexpr Command kCommands[] = {

@@ -112,7 +112,9 @@ Next AnswerAuth(ConnectionCall& call) {
 Next AnswerSelect(ConnectionCall& call) {
   const auto index = ReadInteger(call.reply, call.args[1]);
   if (!index) return Next::kGoOn;
-  if (*index != 0) {
+  if (*index < INT32_MIN || *index > INT32_MAX) {
+    call.reply.Error("ERR value is out of range, value must between -2147483648 and 2147483647");
+  } else if (*index != 0) {
     call.reply.Error("ERR DB index is out of range");
   } else {
     call.reply.Simple("OK");

@@ -53,6 +53,8 @@ void RunObjectEncoding(Call& call);
 void RunObjectRefcount(Call& call);
 void RunObjectHelp(Call& call);
 void RunInfo(Call& call);
+void RunConfigGet(Call& call);
+void RunConfigSet(Call& call);
 void RunMemoryUsage(Call& call);
 void RunMemoryHelp(Call& call);
 void RunWatch(Call& call);
@@ -97,8 +99,6 @@ Next AnswerCommandDocs(ConnectionCall& call);
 Next AnswerCommandList(ConnectionCall& call);
 Next AnswerCommandGetkeys(ConnectionCall& call);
 Next AnswerCommandHelp(ConnectionCall& call);
-Next AnswerConfigGet(ConnectionCall& call);
-Next AnswerConfigSet(ConnectionCall& call);
 Next AnswerConfigResetstat(ConnectionCall& call);
 Next AnswerConfigHelp(ConnectionCall& call);
 

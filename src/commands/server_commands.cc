@@ -128,7 +128,7 @@ constexpr NamedSection kSections[] = {
     {"keyspace", "Keyspace", KeyspaceSection},
 };
 
-// What CONFIG GET tells. Nothing can be set while the server runs: settings are in its configuration.
+// What CONFIG GET tells and nobody can set: the rest of the settings is in the server's configuration.
 struct Setting {
   std::string_view name, value;
 };
@@ -140,10 +140,10 @@ constexpr Setting kSettings[] = {
     {"maxmemory-policy", "noeviction"},
     {"proto-max-bulk-len", "16777216"},
     {"save", ""},
-    {"stream-node-max-bytes", "4096"},
-    {"stream-node-max-entries", "100"},
     {"timeout", "0"},
 };
+
+constexpr std::string_view kNodeBytes = "stream-node-max-bytes", kNodeEntries = "stream-node-max-entries";
 
 }  // namespace
 
@@ -185,43 +185,51 @@ void RunMemoryHelp(Call& call) {
   WriteHelp(call.reply, "MEMORY", kLines);
 }
 
-Next AnswerConfigGet(ConnectionCall& call) {
-  std::vector<const Setting*> found;
-  for (const Setting& setting : kSettings) {
-    const auto asked = [&](std::string_view pattern) { return Glob(Lower(pattern), setting.name); };
+void RunConfigGet(Call& call) {
+  const streams::NodeLimits& nodes = call.db.engine().node_limits();
+  std::vector<std::pair<std::string_view, std::string>> settings;
+  for (const Setting& setting : kSettings) settings.emplace_back(setting.name, setting.value);
+  settings.emplace_back(kNodeBytes, std::to_string(nodes.max_bytes));
+  settings.emplace_back(kNodeEntries, std::to_string(nodes.max_entries));
+  std::erase_if(settings, [&](const auto& setting) {
+    const auto asked = [&](std::string_view pattern) { return Glob(Lower(pattern), setting.first); };
     const Arguments patterns = call.args.subspan(2);
-    if (std::any_of(patterns.begin(), patterns.end(), asked)) found.push_back(&setting);
+    return std::none_of(patterns.begin(), patterns.end(), asked);
+  });
+  call.reply.MapHead(settings.size());
+  for (const auto& [name, value] : settings) {
+    call.reply.Bulk(name);
+    call.reply.Bulk(value);
   }
-  call.reply.MapHead(found.size());
-  for (const Setting* setting : found) {
-    call.reply.Bulk(setting->name);
-    call.reply.Bulk(setting->value);
-  }
-  return Next::kGoOn;
 }
 
-Next AnswerConfigSet(ConnectionCall& call) {
+// Holds until the server ends.
+void RunConfigSet(Call& call) {
   const Arguments args = call.args;
-  if (args.size() % 2 == 1) {
-    WrongArity(call.reply, "config|set");
-    return Next::kGoOn;
-  }
+  if (args.size() % 2 == 1) return WrongArity(call.reply, "config|set");
+  streams::NodeLimits nodes = call.db.engine().node_limits();
   for (size_t i = 2; i < args.size(); i += 2) {
     const std::string name = Lower(args[i]);
-    const auto known = std::find_if(std::begin(kSettings), std::end(kSettings),
-                                    [&](const Setting& setting) { return setting.name == name; });
+    const auto failed = [&](std::string_view why) {
+      call.reply.Error("ERR CONFIG SET failed (possibly related to argument '" + std::string(args[i]) + "') - " +
+                       std::string(why));
+    };
+    if (name == kNodeBytes || name == kNodeEntries) {
+      const auto value = ParseInteger(args[i + 1]);
+      if (!value || *value < 0) return failed("argument must be a memory value");
+      (name == kNodeBytes ? nodes.max_bytes : nodes.max_entries) = static_cast<uint64_t>(*value);
+      continue;
+    }
+    const auto is_it = [&](const Setting& setting) { return setting.name == name; };
+    const auto known = std::find_if(std::begin(kSettings), std::end(kSettings), is_it);
     if (known == std::end(kSettings)) {
-      call.reply.Error("ERR Unknown option or number of arguments for CONFIG SET - '" + std::string(args[i]) + "'");
-      return Next::kGoOn;
+      return call.reply.Error("ERR Unknown option or number of arguments for CONFIG SET - '" + std::string(args[i]) +
+                              "'");
     }
-    if (known->value != args[i + 1]) {
-      call.reply.Error("ERR CONFIG SET failed (possibly related to argument '" + std::string(args[i]) +
-                       "') - can't set immutable config");
-      return Next::kGoOn;
-    }
+    if (known->value != args[i + 1]) return failed("can't set immutable config");
   }
+  call.db.engine().SetNodeLimits(nodes);
   call.reply.Simple("OK");
-  return Next::kGoOn;
 }
 
 Next AnswerConfigResetstat(ConnectionCall& call) {
