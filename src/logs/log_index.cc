@@ -73,7 +73,7 @@ Status LogIndex::Extend(EntryId floor) {
     by_nid_.try_emplace(at->second.nid, id);
   }
   complete_ = complete;
-  low_ = complete ? EntryId{} : low;
+  low_ = low;
   step_ = std::min(step_ * 2, kMaxStep);
   return base::Ok();
 }

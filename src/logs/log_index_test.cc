@@ -102,5 +102,28 @@ TEST(LogIndexTrimTest, StatesBelowTheIndexAreTheStores) {
   EXPECT_EQ(logs.Lines("u").front().entry->nid, "n26");
 }
 
+// An index that was begun in the turn that appended the item covers it from then on.
+TEST(LogIndexTrimTest, WhatWasAppendedInTheIndexsFirstTurnIsCovered) {
+  TestLogs logs({.max_entries = 2, .id_floor = {}});
+  auto append = [&](std::string_view nid, uint64_t source, storage::Batch& batch) {
+    ASSERT_TRUE(logs.user_logs().Append("u", {nid, {}, "\"a\":1"}, {"t", {source, 0}}, batch).ok());
+  };
+  ASSERT_TRUE(logs.Turn([&](storage::Batch& batch) {
+                    append("a", 1, batch);
+                    ASSERT_TRUE(logs.user_logs().Mark({.user = "u", .op = MarkOp::kSeen, .nids = {"a"}}, batch).ok());
+                  })
+                  .ok());
+  ASSERT_TRUE(logs.Turn([&](storage::Batch& batch) {
+                    ASSERT_TRUE(logs.user_logs().Mark({.user = "u", .op = MarkOp::kDelete, .nids = {"a"}}, batch).ok());
+                    append("b", 2, batch);
+                    append("c", 3, batch);
+                  })
+                  .ok());
+  EXPECT_EQ(logs.Shape("u"), "<delete> b:unread c:unread");  // the delete is this turn's, it stays
+  EXPECT_EQ(logs.Head("u").entries, 3u);
+  EXPECT_EQ(logs.Head("u").counts, (Counts{2, 2, {2, 0, 0, 0}}));
+  EXPECT_EQ(logs.Head("u").trimmed, 0u);
+}
+
 }  // namespace
 }  // namespace tocsin::logs
