@@ -200,6 +200,7 @@ bool RunWithFailure(uint64_t nth, UnsyncedFs::Error error) {
 // In lanes, because RocksDB sleeps for a second when a flush fails.
 void FailEveryCall(UnsyncedFs::Error error) {
   constexpr uint64_t kLanes = 16;
+  UnsyncedFs::MoreFlushThreads(kLanes);
   std::vector<std::thread> lanes;
   for (uint64_t lane = 1; lane <= kLanes; ++lane) {
     lanes.emplace_back([=] {

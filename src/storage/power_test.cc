@@ -178,6 +178,7 @@ Outcome RunCycles(uint64_t seed, Sabotage sabotage) {
 }
 
 Outcome RunAll(uint64_t seed, Sabotage sabotage) {
+  UnsyncedFs::MoreFlushThreads(kRuns);
   std::array<Outcome, kRuns> outcomes;
   std::vector<std::thread> runs;
   for (uint64_t i = 0; i < kRuns; ++i) {

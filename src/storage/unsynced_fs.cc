@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <unistd.h>
 
@@ -421,6 +422,10 @@ void UnsyncedFs::CanReserve(Reserving reserving) {
 void UnsyncedFs::OnSync(std::function<void(const std::string&)> hook) {
   std::lock_guard lock(disk_->mutex_);
   disk_->on_sync_ = std::move(hook);
+}
+
+void UnsyncedFs::MoreFlushThreads(int count) {
+  rocksdb::Env::Default()->IncBackgroundThreadsIfNeeded(count + 1, rocksdb::Env::Priority::HIGH);
 }
 
 uint64_t UnsyncedFs::calls() const {

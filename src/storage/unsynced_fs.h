@@ -56,6 +56,10 @@ class UnsyncedFs {
   // Called in every sync of a file, with its path, before it takes effect, without a lock.
   void OnSync(std::function<void(const std::string&)> hook);
 
+  // For tests that open several stores at once: RocksDB's flush thread, which sleeps for a second after a failure, is
+  // shared by all stores of a process. Gives it `count` companions.
+  static void MoreFlushThreads(int count);
+
   uint64_t calls() const;  // that change something, so far
   uint64_t syncs() const;  // of files, so far
 
