@@ -4,8 +4,9 @@ lost, no log has a hole, no id stands for two things, nobody gets what is anothe
 
     kill9.py --tocsin BINARY [--cycles 10] [--seed N] [--clock]
 
-A cycle starts the server on what the last one left, waits a random while and kills it; one in four counts that while
-from the start of the process, so that recovery is hit as well. With --clock every start has its clock set elsewhere, up
+A cycle starts the server on what the last one left, waits a random while and kills it: half of them at once, half with
+the next 202, which is when an answer that came too early would be found out. One in four counts the while from the
+start of the process, so that recovery is hit as well. With --clock every start has its clock set elsewhere, up
 to a day ahead and an hour back (libfaketime)."""
 
 import argparse
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 
 from main import run_test, skip
-from server import Server
+from server import WAIT_S, Server
 from workload import Load, World, verdict
 
 CLOCKS = ("-1h", "+0", "+1h", "-10m", "+1d", "+0")
@@ -48,10 +49,14 @@ async def cycle(world: World, number: int, chance: random.Random, clock: str | N
         words += f"ready after {await server.ready():.3f} s"
         world.up.set()
         await asyncio.sleep(life)
+    if world.up.is_set() and chance.random() < 0.5:
+        words += ", with an answer"
+        world.answered.clear()
+        await asyncio.wait_for(world.answered.wait(), WAIT_S)
     world.up.clear()
     await server.kill()
     answered = sum(bool(request.nids) for request in world.requests)
-    print(f"cycle {number}: {words}, killed at {life:.3f} s; {answered} requests accepted so far", flush=True)
+    print(f"cycle {number}: {words}, killed after {life:.3f} s; {answered} requests accepted so far", flush=True)
 
 
 async def test(options: argparse.Namespace, directory: Path) -> int:

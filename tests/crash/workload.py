@@ -31,6 +31,7 @@ class World:
     marks: list[tuple[str, str]] = field(default_factory=list)  # user and nid: confirmed as read
     unexpected: list[str] = field(default_factory=list)  # answers and frames that no crash explains
     up: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)  # a publish got its 202
     restless: float = 0.2  # how many sessions end from the device's side
     publishing: bool = True
     marking: bool = True
@@ -91,6 +92,7 @@ class Producer:
         headers = {"x-api-key": API_KEY, "Content-Type": "application/json"}
         status, answer = await http.request("POST", "/v1/notifications", headers, body)
         if status == 202:
+            self.world.answered.set()
             request.answer = Answer.ACCEPTED
             request.nids = [self.world.one(item["nid"]) for item in json.loads(answer)["items"]]
             if len(request.nids) != count:
@@ -318,12 +320,21 @@ class Load:
         await asyncio.wait_for(asyncio.gather(*self.publishing), WAIT_S)
         await until(lambda: all(d.mark_due is None for d in world.devices), "the marks are answered")
         logs = {user: await read_log(world, user) for user in world.users}
-        await until(lambda: all(d.cursor is not None and d.cursor >= logs[d.user].end for d in world.devices),
-                    "the devices have caught up")  # fmt: skip
+        try:
+            await until(lambda: all(d.cursor is not None and d.cursor >= logs[d.user].end for d in world.devices),
+                        "the devices have caught up")  # fmt: skip
+        except TimeoutError as error:  # the checker may know why
+            world.unexpected.append(str(error))
         world.reading = False
-        for device in world.devices:
-            device.socket.abort()
-        await asyncio.wait_for(asyncio.gather(*self.reading), WAIT_S)
+
+        def all_gone() -> bool:  # one may be about to come back
+            for device in world.devices:
+                if device.socket is not None:
+                    device.socket.abort()
+            return all(task.done() for task in self.reading)
+
+        await until(all_gone, "the devices have ended")
+        await asyncio.gather(*self.reading)
         checker = Checker(world.requests, logs.values())
         for device in world.devices:
             checker.check_device(device.sessions)
