@@ -11,7 +11,6 @@
 namespace tocsin::gateway {
 namespace {
 
-using base::Code;
 using wire::Method;
 using wire::RequestParser;
 

@@ -12,7 +12,6 @@
 namespace tocsin::logs {
 namespace {
 
-using base::Code;
 using base::Result;
 using base::Status;
 using model::EntryId;

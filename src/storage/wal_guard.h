@@ -29,7 +29,7 @@ namespace tocsin::storage {
 
 class WalGuard final : public rocksdb::FileSystemWrapper {
  public:
-  explicit WalGuard(std::shared_ptr<rocksdb::FileSystem> base) : rocksdb::FileSystemWrapper(std::move(base)) {}
+  explicit WalGuard(const std::shared_ptr<rocksdb::FileSystem>& base) : rocksdb::FileSystemWrapper(base) {}
 
   const char* Name() const override { return "TocsinWalGuard"; }
 
