@@ -16,6 +16,7 @@ using streams::Trim;
 struct AddOrTrim {
   streams::MakeStream make_stream = streams::MakeStream::kYes;
   Trim trim;
+  std::optional<streams::Once> once = {};
   streams::AddId id;
   size_t at = 2;  // the argument that is looked at; at last the one behind the options
 };
@@ -64,6 +65,20 @@ bool ReadLimit(Call& call, AddOrTrim& read) {
   return true;
 }
 
+// IDMPAUTO producer, IDMP producer id.
+bool ReadOnce(Call& call, AddOrTrim& read) {
+  const size_t words = Is(call.args[read.at], "idmp") ? 2 : 1;
+  if (read.once || call.args.size() - read.at <= words) {
+    call.reply.Error(kSyntaxError);
+    return false;
+  }
+  read.once = streams::Once{.producer = call.args[++read.at]};
+  if (words == 2) read.once->id = call.args[++read.at];
+  if (!read.once->producer.empty() && (!read.once->id || !read.once->id->empty())) return true;
+  call.reply.Error("ERR the ids of IDMP and IDMPAUTO cannot be empty");
+  return false;
+}
+
 // What must hold between the options.
 bool CheckTrim(Call& call, const Trim& trim, For what) {
   if (trim.limit.value_or(0) != 0 && trim.by == Trim::By::kNothing) {
@@ -90,11 +105,15 @@ bool ReadOptions(Call& call, AddOrTrim& read, For what) {
       if (!ReadStrategy(call, read, Trim::By::kMinId)) return false;
     } else if (more && Is(option, "limit")) {
       if (!ReadLimit(call, read)) return false;
+    } else if (const auto refs = ParseRefs(option)) {
+      read.trim.refs = *refs;
     } else if (what == For::kTrim) {
       call.reply.Error(kSyntaxError);
       return false;
     } else if (Is(option, "nomkstream")) {
       read.make_stream = streams::MakeStream::kNo;
+    } else if (Is(option, "idmpauto") || Is(option, "idmp")) {
+      if (!ReadOnce(call, read)) return false;
     } else {
       const auto id = streams::ParseAddId(option);
       if (!id) {
@@ -144,20 +163,34 @@ void RunXadd(Call& call) {
   const Arguments args = call.args;
   const size_t first_field = read.at + 1;
   if (args.size() < first_field + 2 || (args.size() - first_field) % 2 == 1) return WrongArity(call.reply, "xadd");
+  if (read.once && read.id.kind != streams::AddId::Kind::kAuto) {
+    return call.reply.Error("ERR IDMP and IDMPAUTO can be used only with auto-generated IDs");
+  }
   std::vector<streams::FieldView> fields;
   fields.reserve((args.size() - first_field) / 2);
   for (size_t i = first_field; i < args.size(); i += 2) fields.emplace_back(args[i], args[i + 1]);
-  streams::AppendOptions options{.id = read.id, .make_stream = read.make_stream, .trim = read.trim};
-  if (call.db.IsIngest(args[1])) options.max_future_ms = model::kMaxFutureIdMs;
+  streams::AppendOptions options{.id = read.id, .make_stream = read.make_stream, .trim = read.trim, .once = read.once};
+  const bool ingest = call.db.IsIngest(args[1]);
+  if (ingest) {
+    options.max_future_ms = model::kMaxFutureIdMs;
+    options.trim = {};
+  }
   auto id = call.db.engine().Append(args[1], fields, options);
   if (!id.ok()) return WriteFailure(call.reply, id.status());
   if (!*id) return call.reply.Null();
+  if (ingest && read.trim.by != Trim::By::kNothing) {
+    // What the trim takes must have been routed, the new entry too.
+    if (!call.db.RouteBeforeRemoval(call, args[1])) return;
+    auto trimmed = call.db.engine().TrimStream(args[1], read.trim);
+    if (!trimmed.ok()) return WriteFailure(call.reply, trimmed.status());
+  }
   WriteId(call.reply, **id);
 }
 
 void RunXtrim(Call& call) {
   AddOrTrim read;
   if (!ReadOptions(call, read, For::kTrim)) return;
+  if (!call.db.RouteBeforeRemoval(call, call.args[1])) return;
   auto trimmed = call.db.engine().TrimStream(call.args[1], read.trim);
   if (!trimmed.ok()) return WriteFailure(call.reply, trimmed.status());
   call.reply.Integer(static_cast<int64_t>(*trimmed));
@@ -174,6 +207,7 @@ void RunXdel(Call& call) {
     if (!id) return;
     ids.push_back(*id);
   }
+  if (!call.db.RouteBeforeRemoval(call, call.args[1])) return;
   auto deleted = call.db.engine().Delete(call.args[1], ids);
   if (!deleted.ok()) return WriteFailure(call.reply, deleted.status());
   call.reply.Integer(static_cast<int64_t>(*deleted));
@@ -201,7 +235,15 @@ void RunXsetid(Call& call) {
       return call.reply.Error(kSyntaxError);
     }
   }
-  if (call.db.IsIngest(args[1])) options.max_future_ms = model::kMaxFutureIdMs;
+  if (call.db.IsIngest(args[1])) {
+    // Its ids name notifications: none may come again.
+    options.max_future_ms = model::kMaxFutureIdMs;
+    auto now = call.db.engine().LastId(args[1]);
+    if (!now.ok()) return WriteFailure(call.reply, now.status());
+    if (*last < *now) {
+      return call.reply.Error("ERR The ID specified in XSETID is smaller than the last one of an ingest stream");
+    }
+  }
   const base::Status status = call.db.engine().SetId(args[1], options);
   if (!status.ok()) return WriteFailure(call.reply, status);
   call.reply.Simple("OK");

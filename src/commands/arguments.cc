@@ -101,6 +101,18 @@ std::string FailureText(const base::Status& status) {
   }
 }
 
+std::string TurnFailureText(const base::Status& status) {
+  switch (status.code()) {
+    case base::Code::kNoSpace:
+    case base::Code::kUnavailable:
+      return FailureText(status);
+    case base::Code::kCancelled:
+      return "ERR " + std::string(status.message());
+    default:
+      return "ERR nothing was stored, try again: " + status.ToString();
+  }
+}
+
 void WriteFailure(wire::RespWriter& reply, const base::Status& status) { reply.Error(FailureText(status)); }
 
 void WriteId(wire::RespWriter& reply, EntryId id) {

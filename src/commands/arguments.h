@@ -27,6 +27,8 @@ std::optional<int64_t> ParseInteger(std::string_view text);
 std::optional<int64_t> ReadInteger(wire::RespWriter& reply, std::string_view text,
                                    std::string_view error = kNotAnInteger);
 std::optional<EntryId> ReadId(wire::RespWriter& reply, std::string_view text, uint64_t missing_seq = 0);
+// KEEPREF, DELREF, ACKED (in any case); nothing: none of them.
+std::optional<streams::Refs> ParseRefs(std::string_view text);
 // `-`, `+`, an id, or `(` and an id: as the first (or last) id of a range, which it belongs to.
 std::optional<EntryId> ReadRangeStart(wire::RespWriter& reply, std::string_view text);
 std::optional<EntryId> ReadRangeEnd(wire::RespWriter& reply, std::string_view text);
@@ -37,6 +39,8 @@ void WrongArity(wire::RespWriter& reply, std::string_view full_name);
 // What the engine or the store has to say.
 void WriteFailure(wire::RespWriter& reply, const base::Status& status);
 std::string FailureText(const base::Status& status);
+// What a turn as a whole has failed of.
+std::string TurnFailureText(const base::Status& status);
 void WriteId(wire::RespWriter& reply, EntryId id);
 void WriteHelp(wire::RespWriter& reply, std::string_view command, std::span<const std::string_view> lines);
 

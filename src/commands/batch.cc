@@ -54,7 +54,7 @@ void Batch::AddTransaction(std::unique_ptr<Batch> queued, size_t replies, wire::
   steps_.push_back({.count = replies, .version = version, .muted = muted_, .transaction = std::move(queued)});
 }
 
-Batch::Stop Batch::Run(Database& db, StoreSession& session, std::string& out) {
+Batch::Stop Batch::Run(Database& db, StoreSession& session, storage::Batch& turn, std::string& out) {
   Seal();
   began_ = next_;
   const size_t start = out.size();
@@ -62,12 +62,12 @@ Batch::Stop Batch::Run(Database& db, StoreSession& session, std::string& out) {
     Step& step = steps_[next_++];
     const size_t before = out.size();
     if (step.transaction) {
-      RunTransaction(db, session, step, out);
+      RunTransaction(db, session, step, turn, out);
     } else if (step.command == nullptr) {
       out.append(ready_, step.first, step.count);
       continue;
     } else {
-      RunCommand(db, session, step, step.muted ? MayBlock::kNo : MayBlock::kYes, kMaxReply, out);
+      RunCommand(db, session, step, turn, step.muted ? MayBlock::kNo : MayBlock::kYes, kMaxReply, out);
     }
     if (step.muted) out.resize(before);
     db.engine().EndCommand();
@@ -77,8 +77,8 @@ Batch::Stop Batch::Run(Database& db, StoreSession& session, std::string& out) {
   return Stop::kEnd;
 }
 
-void Batch::RunCommand(Database& db, StoreSession& session, const Step& step, MayBlock may_block, size_t max_reply,
-                       std::string& out) {
+void Batch::RunCommand(Database& db, StoreSession& session, const Step& step, storage::Batch& turn, MayBlock may_block,
+                       size_t max_reply, std::string& out) {
   args_.clear();
   for (size_t i = step.first; i < step.first + step.count; ++i) {
     args_.emplace_back(bytes_.data() + slices_[i].at, slices_[i].size);
@@ -86,6 +86,7 @@ void Batch::RunCommand(Database& db, StoreSession& session, const Step& step, Ma
   wire::RespWriter reply(out, step.version);
   Call call{.db = db,
             .session = session,
+            .turn = turn,
             .args = args_,
             .reply = reply,
             .scopes = step.scopes,
@@ -97,7 +98,7 @@ void Batch::RunCommand(Database& db, StoreSession& session, const Step& step, Ma
   if (out.size() > before && out[before] == '-') db.figures().errors.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Batch::RunTransaction(Database& db, StoreSession& session, Step& step, std::string& out) {
+void Batch::RunTransaction(Database& db, StoreSession& session, Step& step, storage::Batch& turn, std::string& out) {
   wire::RespWriter reply(out, step.version);
   const bool changed = std::any_of(session.watched.begin(), session.watched.end(),
                                    [&](const auto& one) { return db.engine().ChangesOf(one.key) != one.changes; });
@@ -112,13 +113,13 @@ void Batch::RunTransaction(Database& db, StoreSession& session, Step& step, std:
       continue;
     }
     const size_t used = out.size() - start;
-    batch.RunCommand(db, session, one, MayBlock::kNo, used < kMaxReply ? kMaxReply - used : 1, out);
+    batch.RunCommand(db, session, one, turn, MayBlock::kNo, used < kMaxReply ? kMaxReply - used : 1, out);
   }
 }
 
 void Batch::Refuse(const base::Status& failure, std::string& out) {
   blocking_.reset();
-  const std::string text = FailureText(failure);
+  const std::string text = TurnFailureText(failure);
   for (size_t i = began_; i < next_; ++i) {
     const Step& step = steps_[i];
     if (step.command == nullptr && !step.transaction) {

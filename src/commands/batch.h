@@ -53,7 +53,7 @@ class Batch {
     kBlocked,  // all have run, the last one waits: blocking()
   };
   // Runs what has not run yet and appends the replies.
-  Stop Run(Database& db, StoreSession& session, std::string& out);
+  Stop Run(Database& db, StoreSession& session, storage::Batch& turn, std::string& out);
   // Back to where the last Run() began: its turn has failed and it shall be tried again.
   void Rewind() { next_ = began_; }
   // Instead of Run()'s replies: the failure, once for each command that the last Run() ran. Ready replies stay.
@@ -77,9 +77,9 @@ class Batch {
   };
 
   void Seal();
-  void RunTransaction(Database& db, StoreSession& session, Step& step, std::string& out);
-  void RunCommand(Database& db, StoreSession& session, const Step& step, MayBlock may_block, size_t max_reply,
-                  std::string& out);
+  void RunTransaction(Database& db, StoreSession& session, Step& step, storage::Batch& turn, std::string& out);
+  void RunCommand(Database& db, StoreSession& session, const Step& step, storage::Batch& turn, MayBlock may_block,
+                  size_t max_reply, std::string& out);
 
   std::string bytes_;
   std::string ready_;  // of the ready replies

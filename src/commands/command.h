@@ -15,6 +15,10 @@
 #include "streams/commands.h"
 #include "wire/resp.h"
 
+namespace tocsin::storage {
+class Batch;
+}
+
 namespace tocsin::commands {
 
 class Client;
@@ -35,6 +39,7 @@ enum class MayBlock : uint8_t { kNo, kYes };
 struct Call {
   Database& db;
   StoreSession& session;
+  storage::Batch& turn;
   Arguments args;
   wire::RespWriter& reply;
   auth::Scopes scopes;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "commands/arguments.h"
+
 namespace tocsin::commands {
 
 Database::Database(streams::StreamEngine& engine, const base::Clock& clock, DatabaseOptions options)
@@ -23,6 +25,36 @@ bool Database::MayRemove(Call& call, std::string_view key) const {
   if (call.scopes.Has(auth::Scope::kAdmin) || !IsIngest(key)) return true;
   call.reply.Error("NOPERM '" + std::string(key) + "' is an ingest stream: it takes the scope admin");
   return false;
+}
+
+bool Database::RouteBeforeRemoval(Call& call, std::string_view key) {
+  if (!route_now_ || !IsIngest(key)) return true;
+  const base::Status status = route_now_(call.turn);
+  if (!status.ok()) WriteFailure(call.reply, status);
+  return status.ok();
+}
+
+base::Result<std::optional<model::EntryId>> Database::LastIngestId(std::string_view key) {
+  if (!IsIngest(key)) return std::optional<model::EntryId>();
+  auto last = engine_.LastId(key);
+  if (!last.ok()) return last.status();
+  return std::optional<model::EntryId>(*last);
+}
+
+base::Status Database::KeepIngestIds(std::string_view key, std::optional<model::EntryId> last) {
+  if (!last) return base::Ok();
+  base::Status made =
+      engine_.GroupCreate(key, options_.own_group, {.start = *last, .make_stream = streams::MakeStream::kYes});
+  if (!made.ok() && made.code() != base::Code::kConflict) return made;
+  auto now = engine_.LastId(key);
+  if (!now.ok()) return now.status();
+  return *now < *last ? engine_.SetId(key, {.last_id = *last}) : base::Ok();
+}
+
+void Database::PassTime() {
+  if (engine_.has_claiming_waiters()) engine_.RetryClaims();
+  const auto next = engine_.NextExpiry();
+  needs_time_.store(engine_.has_claiming_waiters() || !next.ok() || next->has_value(), std::memory_order_relaxed);
 }
 
 uint64_t Database::RememberScan(std::string key) {

@@ -83,9 +83,10 @@ void RunExpiring(Call& call, Unit unit, From from) {
   const bool refused = (when.nx && before) || (when.xx && !before) || (when.gt && (!before || *at_ms <= *before)) ||
                        (when.lt && before && *at_ms >= *before);
   if (refused) return call.reply.Integer(0);
-  if (!call.db.MayRemove(call, call.args[1])) return;
+  if (call.db.IsIngest(call.args[1])) return call.reply.Error("ERR an ingest stream cannot expire");
   auto set = engine.SetExpiry(call.args[1], *at_ms);
   if (Failed(call, set)) return;
+  call.db.NeedTime();
   call.reply.Integer(*set ? 1 : 0);
 }
 
@@ -120,13 +121,19 @@ void RunRenaming(Call& call, bool only_new) {
   auto source = engine.Exists(args[1]);
   if (Failed(call, source)) return;
   if (!*source) return call.reply.Error("ERR no such key");
-  if (!call.db.MayRemove(call, args[1]) || !call.db.MayRemove(call, args[2])) return;
+  for (const std::string_view key : {args[1], args[2]}) {
+    if (!call.db.MayRemove(call, key) || !call.db.RouteBeforeRemoval(call, key)) return;
+  }
   if (only_new) {
     auto target = engine.Exists(args[2]);
     if (Failed(call, target)) return;
     if (*target) return call.reply.Integer(0);
   }
-  const base::Status status = engine.Rename(args[1], args[2]);
+  auto last_from = call.db.LastIngestId(args[1]), last_to = call.db.LastIngestId(args[2]);
+  if (Failed(call, last_from) || Failed(call, last_to)) return;
+  base::Status status = engine.Rename(args[1], args[2]);
+  if (status.ok()) status = call.db.KeepIngestIds(args[1], *last_from);
+  if (status.ok()) status = call.db.KeepIngestIds(args[2], *last_to);
   if (!status.ok()) return WriteFailure(call.reply, status);
   if (only_new) return call.reply.Integer(1);
   call.reply.Simple("OK");
@@ -137,7 +144,17 @@ void RunFlushing(Call& call) {
   if (args.size() > 2 || (args.size() == 2 && !Is(args[1], "sync") && !Is(args[1], "async"))) {
     return call.reply.Error(kSyntaxError);
   }
-  const base::Status status = call.db.engine().DeleteAll();
+  std::vector<std::pair<std::string, std::optional<EntryId>>> ingest;
+  for (const std::string& key : call.db.options().ingest_streams) {
+    if (!call.db.RouteBeforeRemoval(call, key)) return;
+    auto last = call.db.LastIngestId(key);
+    if (Failed(call, last)) return;
+    ingest.emplace_back(key, *last);
+  }
+  base::Status status = call.db.engine().DeleteAll();
+  for (const auto& [key, last] : ingest) {
+    if (status.ok()) status = call.db.KeepIngestIds(key, last);
+  }
   if (!status.ok()) return WriteFailure(call.reply, status);
   call.reply.Simple("OK");
 }
@@ -162,12 +179,16 @@ void RunExists(Call& call) {
 
 void RunDel(Call& call) {
   for (const std::string_view key : call.args.subspan(1)) {
-    if (!call.db.MayRemove(call, key)) return;
+    if (!call.db.MayRemove(call, key) || !call.db.RouteBeforeRemoval(call, key)) return;
   }
   int64_t count = 0;
   for (const std::string_view key : call.args.subspan(1)) {
+    auto last = call.db.LastIngestId(key);
+    if (Failed(call, last)) return;
     auto deleted = call.db.engine().DeleteKey(key);
     if (Failed(call, deleted)) return;
+    const base::Status kept = call.db.KeepIngestIds(key, *last);
+    if (!kept.ok()) return WriteFailure(call.reply, kept);
     count += *deleted ? 1 : 0;
   }
   call.reply.Integer(count);

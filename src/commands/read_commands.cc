@@ -40,6 +40,17 @@ bool ReadCount(Call& call, std::string_view text, ReadArguments& read) {
   return true;
 }
 
+bool ReadClaim(Call& call, std::string_view text, ReadArguments& read) {
+  const auto idle = ReadInteger(call.reply, text, "ERR min-idle-time is not an integer");
+  if (!idle) return false;
+  if (*idle < 0) {
+    call.reply.Error("ERR min-idle-time must be a positive integer");
+    return false;
+  }
+  read.request.claim_min_idle_ms = idle;
+  return true;
+}
+
 // False where the option may stand for XREADGROUP only.
 bool CheckGroupOption(Call& call, Kind kind, std::string_view option) {
   if (kind == Kind::kReadGroup) return true;
@@ -77,6 +88,8 @@ bool ReadOptions(Call& call, Kind kind, ReadArguments& read) {
       read.request.group = std::string(args[i + 1]);
       read.request.consumer = std::string(args[i + 2]);
       i += 2;
+    } else if (more >= 1 && Is(args[i], "claim")) {
+      if (!CheckGroupOption(call, kind, "CLAIM") || !ReadClaim(call, args[++i], read)) return false;
     } else if (Is(args[i], "noack")) {
       if (!CheckGroupOption(call, kind, "NOACK")) return false;
       read.request.acks = streams::Acks::kNone;
@@ -146,6 +159,7 @@ void RunReading(Call& call, Kind kind) {
   read.request.max_bytes = std::min(kMaxRead, call.max_reply) / std::max<size_t>(read.streams, 1);
   const streams::ReadAnswer answer = call.db.engine().ReadMany(read.request);
   if (read.block_ms && call.may_block == MayBlock::kYes && answer.ok() && answer->empty()) {
+    if (read.request.claim_min_idle_ms) call.db.NeedTime();
     call.blocking = Blocking{.request = std::move(read.request), .timeout_ms = *read.block_ms};
     return;
   }

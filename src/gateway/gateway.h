@@ -41,6 +41,7 @@ class Gateway {
     runtime::WorkerPool& readers;
     const base::Clock& clock;
     base::Random& random;
+    commands::Database::RouteNow route_now = {};  // of the router
   };
   // Parts and options outlive it. `cores` > 0.
   Gateway(Parts parts, const GatewayOptions& options, int cores);
@@ -64,6 +65,7 @@ class Gateway {
   class Listener;
   enum class Protocol : uint8_t { kHttp, kRedis };
   base::Status Listen(Protocol protocol, std::string host, uint16_t wanted, uint16_t& port);
+  void PassTime();
   void Accept(Protocol protocol, int socket, std::string peer_address);
 
   const base::Clock& clock_;
@@ -72,6 +74,7 @@ class Gateway {
   std::atomic<size_t> open_{0};  // connections
   commands::Database redis_;     // its engine is touched on the commit thread only
   commands::ClientContext redis_clients_;
+  std::atomic<bool> passing_time_{false};
   std::vector<std::unique_ptr<runtime::Core>> cores_;
   std::vector<std::unique_ptr<Hub>> hubs_;
   std::vector<std::thread> threads_;

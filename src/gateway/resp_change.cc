@@ -70,9 +70,9 @@ class ForgetChange final : public storage::Change {
 
 }  // namespace
 
-void RespChange::Stage(storage::Batch&) {
+void RespChange::Stage(storage::Batch& turn) {
   ++tries_;
-  stop_ = batch_->Run(db_, *session_, replies_);
+  stop_ = batch_->Run(db_, *session_, turn, replies_);
   if (stop_ == Batch::Stop::kBlocked) Wait();
 }
 
@@ -85,6 +85,7 @@ void RespChange::Wait() {
   // The engine keeps the request; the names of its streams are needed to answer.
   auto request = std::make_shared<streams::ReadRequest>();
   request->streams = blocking.request.streams;
+  request->claim_min_idle_ms = blocking.request.claim_min_idle_ms;
   const wire::RespVersion version = batch_->blocking_version();
   wait_->id =
       db_.engine().Wait(std::move(blocking.request), [wait = wait_, request, version](streams::ReadAnswer answer) {

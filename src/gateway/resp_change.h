@@ -33,7 +33,7 @@ class RespChange final : public storage::Change {
              std::shared_ptr<commands::Batch> batch)
       : address_(address), db_(db), session_(std::move(session)), batch_(std::move(batch)) {}
 
-  void Stage(storage::Batch& batch) override;
+  void Stage(storage::Batch& turn) override;
   void Done(const base::Status& status) override;
   bool lazy() const override { return batch_->lazy(); }
   size_t bytes() const override { return batch_->bytes(); }

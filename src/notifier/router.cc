@@ -62,12 +62,21 @@ Status Router::Prepare(Ingest& ingest) {
   return base::Ok();
 }
 
+base::Result<streams::Entries> Router::ReadNew(const Ingest& ingest) {
+  return streams_.ReadGroup(ingest.stream, kGroup, kConsumer,
+                            {.count = model::kMaxTurnChanges, .acks = streams::Acks::kNone});
+}
+
 Status Router::RouteNew(Ingest& ingest, storage::Batch& batch) {
   auto last = streams_.LastId(ingest.stream);
   if (!last.ok()) return last.status();
   if (*last > ingest.position) {
-    auto entries = streams_.ReadGroup(ingest.stream, kGroup, kConsumer,
-                                      {.count = model::kMaxTurnChanges, .acks = streams::Acks::kNone});
+    auto entries = ReadNew(ingest);
+    if (!entries.ok() && entries.status().code() == base::Code::kNotFound) {
+      // Somebody with the right to do so has destroyed the group, or the stream with it.
+      RETURN_IF_ERROR(Prepare(ingest));
+      entries = ReadNew(ingest);
+    }
     if (!entries.ok()) return entries.status();
     for (const streams::EntryView& entry : entries->list) RETURN_IF_ERROR(Route(ingest, entry, batch));
     if (!entries->empty()) ingest.position = entries->list.back().id();

@@ -53,6 +53,7 @@ class Router final : public storage::Participant {
   };
 
   base::Status Prepare(Ingest& ingest);
+  base::Result<streams::Entries> ReadNew(const Ingest& ingest);
   base::Status RouteNew(Ingest& ingest, storage::Batch& batch);
   base::Status Route(const Ingest& ingest, const streams::EntryView& entry, storage::Batch& batch);
   base::Status DeadLetter(const Ingest& ingest, const streams::EntryView& entry, std::string_view reason);

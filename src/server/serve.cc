@@ -119,7 +119,8 @@ int Serve(const Config& config) {
   runtime::WorkerPool readers("reader", kReaderThreads);
   const int cores =
       config.cores > 0 ? config.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  gateway::Gateway gateway({**store, committer, streams, user_logs, readers, clock, random}, options, cores);
+  const auto route_now = [&router](storage::Batch& batch) { return router.BeforeCommit(batch); };
+  gateway::Gateway gateway({**store, committer, streams, user_logs, readers, clock, random, route_now}, options, cores);
   fanout.SetBackend(&gateway.backend());
   committer.Start();
   committer.Wake();  // entries that the last run accepted and did not route
