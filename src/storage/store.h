@@ -132,7 +132,7 @@ struct StoreOptions {
   // What is in memory only, besides the log: at one of these it becomes tables, and a new log begins. A start replays
   // at most about twice as much.
   size_t write_buffer_bytes = 64u << 20;            // memory of all families together
-  size_t max_wal_bytes = 64u << 20;                 // the log on disk
+  size_t max_wal_bytes = 32u << 20;                 // the log on disk
   int max_open_files = 256;                         // table files kept open
   const base::Clock* clock = &base::SystemClock();  // not owned
   FaultPoints* faults = nullptr;                    // not owned, outlives the store
