@@ -178,14 +178,14 @@ class Session:
 
     # Commands.
 
-    def add(self, pair: Pair) -> None:
-        key = self.key()
+    def add(self, pair: Pair, key: str | None = None) -> None:
+        key = key or self.key()
         tags = ["XADD"]
         command = ["XADD", key]
         if self.random.random() < 0.1:
             command.append("NOMKSTREAM")
             tags.append("XADD NOMKSTREAM")
-        if not self.calm and self.random.random() < 0.5:
+        if not self.calm and self.random.random() < 0.3:
             words, tag = self.trim_words(key)
             command += words
             tags.append("XADD " + tag)
@@ -213,7 +213,7 @@ class Session:
             self.ids[key].append(got)
 
     def trim_words(self, key: str) -> tuple[list[str], str]:
-        words = ["MAXLEN"] if self.random.random() < 0.5 else ["MINID"]
+        words = [self.random.choice(["MAXLEN", "MINID", "MINID"])]
         tag = words[0]
         how = self.random.choice(["", "=", "~", "~", "~", "~"])
         if how:
@@ -230,6 +230,8 @@ class Session:
 
     def trim(self, pair: Pair) -> None:
         key = self.key()
+        for _ in range(self.random.randrange(12)):  # so that there are whole nodes
+            self.add(pair, key)
         words, tag = self.trim_words(key)
         self.both(pair, ["XTRIM", key, *words], "XTRIM", "XTRIM " + tag)
 
@@ -342,7 +344,7 @@ class Session:
         self.both(pair, ["XGROUP", "DESTROY", self.key(), self.group()], "XGROUP DESTROY")
 
     def consumers(self, pair: Pair) -> None:
-        word = self.random.choice(["CREATECONSUMER", "DELCONSUMER"])
+        word = "CREATECONSUMER" if self.group_readers() else self.random.choice(["CREATECONSUMER", "DELCONSUMER"])
         self.both(pair, ["XGROUP", word, self.key(), self.group(), self.consumer()], "XGROUP " + word)
 
     def ack(self, pair: Pair) -> None:
@@ -355,7 +357,7 @@ class Session:
             self.both(pair, ["XPENDING", key, group], "XPENDING")
             return
         idle = self.maybe("IDLE", self.random.choice(["0", str(HOUR_MS)]), chance=0.2)
-        consumer = self.maybe(self.consumer(), chance=0.5)
+        consumer = self.maybe(self.consumer(), chance=0.7)
         ends = [self.random.choice(["-", self.some_id(key)]), self.random.choice(["+", "(" + self.some_id(key)])]
         command = ["XPENDING", key, group, *idle, *ends, str(self.random.randrange(20)), *consumer]
         self.trace.append(" ".join(command))
@@ -439,9 +441,13 @@ class Session:
         found = [client.ask(*reply) for client in (pair.theirs, pair.ours)]
         self.compare(*(sorted(one[1] if reply[0] == "SCAN" else one) for one in found))
 
+    # 7.2 makes the consumer of a blocked client when it looks again.
+    def group_readers(self) -> bool:
+        return any(pair.blocked and pair.blocked[0] == "XREADGROUP" for pair in self.pairs)
+
     def drop_key(self, pair: Pair) -> None:
         key = self.key()
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.5 or self.group_readers():
             if self.both(pair, [self.random.choice(["DEL", "UNLINK"]), key], "DEL"):
                 self.ids[key] = []
             return
@@ -454,10 +460,10 @@ class Session:
         calm = {
             self.add: 26, self.range: 6, self.read: 6, self.read_group: 12, self.history: 4, self.block: 5,
             self.transaction: 3, self.make_group: 5, self.move_group: 4, self.drop_group: 1, self.consumers: 7,
-            self.ack: 6, self.pending: 16, self.claim: 14, self.autoclaim: 5, self.info: 8, self.keys: 16,
-            self.drop_key: 1.5,
+            self.ack: 6, self.pending: 16, self.claim: 16, self.autoclaim: 5, self.info: 8, self.keys: 16,
+            self.drop_key: 2.5,
         }  # fmt: skip
-        wild = {self.trim: 20, self.delete: 5, self.set_id: 7}
+        wild = {self.trim: 16, self.delete: 5, self.set_id: 7}
         choices = calm if self.calm else {**calm, **wild}
         (command,) = self.random.choices(list(choices), list(choices.values()))
         command(self.random.choice(free))
