@@ -354,6 +354,7 @@ def verdict(world: World, report: Report) -> int:
     published = sum(len(request.notifications) for request in world.requests)
     print(f"published {published} in {len(world.requests)} requests; marks confirmed {len(world.marks)}")
     print(report.text())
+    world.unexpected += [line for line in world.server.log.read_text(errors="replace").splitlines() if "Sanitizer:" in line]
     for words in world.unexpected[:20]:
         print(f"unexpected: {words}")
     good = report.clean and not world.unexpected
