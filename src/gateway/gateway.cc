@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "gateway/connection.h"
 #include "gateway/http_peer.h"
+#include "gateway/resp_change.h"
 #include "gateway/resp_peer.h"
 #include "notifier/router.h"
 
@@ -149,7 +150,12 @@ Gateway::Gateway(Parts parts, const GatewayOptions& options, int cores)
   redis_.SetRouteNow(std::move(parts.route_now));
   for (int i = 0; i < cores; ++i) {
     cores_.push_back(std::make_unique<runtime::Core>(i, clock_));
+    RespQueue* queue = redis_queues_.emplace_back(std::make_unique<RespQueue>(redis_)).get();
+    // Before the hub writes, so that the disk works while it does; and once more for what came of that.
+    cores_.back()->AtTurnEnd([queue] { queue->Flush(); });
     hubs_.push_back(std::make_unique<Hub>(*cores_.back(), backend_));
+    cores_.back()->AtTurnEnd([queue] { queue->Flush(); });
+    queue->SetHub(*hubs_.back());
     backend_.hubs.push_back(hubs_.back().get());
   }
 }
@@ -242,7 +248,8 @@ void Gateway::Accept(Protocol protocol, int socket, std::string peer_address) {
     Connection& reference = *adopted;
     hub->Adopt(std::move(adopted));
     if (protocol == Protocol::kHttp) return reference.SetPeer(std::make_unique<HttpPeer>(reference));
-    reference.SetPeer(std::make_unique<RespPeer>(reference, redis_clients_, ends.first, ends.second));
+    RespQueue& queue = *redis_queues_[static_cast<size_t>(hub->core().index())];
+    reference.SetPeer(std::make_unique<RespPeer>(reference, queue, redis_clients_, ends.first, ends.second));
   };
   if (hub == hubs_.front().get()) return adopt(std::move(connection));
   hub->core().Post([adopt, connection = std::move(connection)]() mutable { adopt(std::move(connection)); });

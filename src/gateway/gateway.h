@@ -31,6 +31,8 @@ class Fanout final : public logs::LogListener {
   const Backend* backend_ = nullptr;
 };
 
+class RespQueue;
+
 class Gateway {
  public:
   struct Parts {
@@ -75,6 +77,7 @@ class Gateway {
   commands::Database redis_;     // its engine is touched on the commit thread only
   commands::ClientContext redis_clients_;
   std::atomic<bool> passing_time_{false};
+  std::vector<std::unique_ptr<RespQueue>> redis_queues_;  // one a hub
   std::vector<std::unique_ptr<runtime::Core>> cores_;
   std::vector<std::unique_ptr<Hub>> hubs_;
   std::vector<std::thread> threads_;

@@ -11,6 +11,7 @@ using commands::Batch;
 
 constexpr int kTries = 4;
 constexpr int64_t kRetryMs = 100;
+constexpr size_t kMaxChange = 4 << 20;  // bytes of commands that one change gathers
 
 RespPeer* FindPeer(const RespAddress& address) {
   Connection* connection = address.hub->Find(address.connection);
@@ -31,6 +32,20 @@ void EndWait(RespWait& wait, std::string reply) {
   } else {
     wait.reply = std::move(reply);
   }
+}
+
+void PostAnswers(Hub& hub, commands::Database& db, std::vector<RespPart> parts) {
+  if (parts.empty()) return;
+  hub.core().Post([&hub, &db, parts = std::move(parts)]() mutable {
+    for (RespPart& part : parts) {
+      part.answer.batch = std::move(part.batch);
+      if (RespPeer* peer = FindPeer({&hub, part.connection, part.number})) {
+        peer->OnAnswer(part.number, std::move(part.answer));
+      } else if (part.answer.wait) {
+        CancelRespWait(hub, db, std::move(part.answer.wait), {});  // the connection has ended meanwhile
+      }
+    }
+  });
 }
 
 class CancelChange final : public storage::Change {
@@ -70,66 +85,99 @@ class ForgetChange final : public storage::Change {
 
 }  // namespace
 
-void RespChange::Stage(storage::Batch& turn) {
-  ++tries_;
-  stop_ = batch_->Run(db_, *session_, turn, replies_);
-  if (stop_ == Batch::Stop::kBlocked) Wait();
+RespChange::RespChange(Hub& hub, commands::Database& db, std::vector<RespPart> parts)
+    : hub_(hub), db_(db), parts_(std::move(parts)) {
+  for (const RespPart& part : parts_) {
+    bytes_ += part.batch->bytes();
+    lazy_ = lazy_ && part.batch->lazy();
+  }
 }
 
-void RespChange::Wait() {
-  commands::Blocking blocking = std::move(*batch_->blocking());
-  batch_->blocking().reset();
-  timeout_ms_ = blocking.timeout_ms;
-  wait_ = std::make_shared<RespWait>();
-  wait_->address = address_;
-  // The engine keeps the request; the names of its streams are needed to answer.
+void RespChange::Stage(storage::Batch& turn) {
+  for (RespPart& part : parts_) {
+    ++part.tries;
+    part.answer.stop = part.batch->Run(db_, *part.session, turn, part.answer.replies);
+    if (part.answer.stop == Batch::Stop::kBlocked) Wait(part);
+  }
+}
+
+void RespChange::Wait(RespPart& part) {
+  commands::Blocking blocking = std::move(*part.batch->blocking());
+  part.batch->blocking().reset();
+  part.answer.timeout_ms = blocking.timeout_ms;
+  auto wait = std::make_shared<RespWait>();
+  wait->address = {&hub_, part.connection, part.number};
+  // The engine keeps the request; what is needed to answer it are the names of its streams, and whether it claims.
   auto request = std::make_shared<streams::ReadRequest>();
   request->streams = blocking.request.streams;
   request->claim_min_idle_ms = blocking.request.claim_min_idle_ms;
-  const wire::RespVersion version = batch_->blocking_version();
-  wait_->id =
-      db_.engine().Wait(std::move(blocking.request), [wait = wait_, request, version](streams::ReadAnswer answer) {
-        std::string reply;
-        wire::RespWriter writer(reply, version);
-        commands::WriteReadAnswer(writer, *request, answer);
-        EndWait(*wait, std::move(reply));
-      });
+  const wire::RespVersion version = part.batch->blocking_version();
+  wait->id = db_.engine().Wait(std::move(blocking.request), [wait, request, version](streams::ReadAnswer answer) {
+    std::string reply;
+    wire::RespWriter writer(reply, version);
+    commands::WriteReadAnswer(writer, *request, answer);
+    EndWait(*wait, std::move(reply));
+  });
+  part.answer.wait = std::move(wait);
 }
 
 // A turn fails as a whole. What only reads has no part in that: it is read again, from what is left.
-bool RespChange::TryAgain(const base::Status& status) {
-  if (status.code() != base::Code::kNoSpace || !batch_->read_only() || tries_ >= kTries) return false;
-  batch_->Rewind();
-  auto again = std::make_unique<RespChange>(address_, db_, session_, batch_);
-  again->tries_ = tries_;
-  return address_.hub->backend().committer.Submit(std::move(again)).ok();
+void RespChange::TryAgain(const base::Status& status) {
+  if (status.code() != base::Code::kNoSpace) return;
+  std::vector<RespPart> readers;
+  for (const RespPart& part : parts_) {
+    if (part.batch->read_only() && part.tries < kTries) readers.push_back(part);
+  }
+  if (readers.empty()) return;
+  for (RespPart& part : readers) {
+    part.batch->Rewind();
+    part.answer = {};
+  }
+  if (!hub_.backend().committer.Submit(std::make_unique<RespChange>(hub_, db_, std::move(readers))).ok()) return;
+  std::erase_if(parts_, [](const RespPart& part) { return part.batch->read_only() && part.tries < kTries; });
 }
 
 void RespChange::Done(const base::Status& status) {
-  if (!status.ok()) {
-    if (TryAgain(status)) return;
-    replies_.clear();
-    batch_->Refuse(status, replies_);
-    if (stop_ == Batch::Stop::kBlocked) stop_ = Batch::Stop::kEnd;
-    wait_.reset();
-  } else if (wait_) {
-    wait_->begun = true;
-    if (wait_->ended) {
-      replies_ += wait_->reply;
-      stop_ = Batch::Stop::kEnd;
-      wait_.reset();
+  if (!status.ok()) TryAgain(status);
+  for (RespPart& part : parts_) {
+    RespPeer::Answer& answer = part.answer;
+    if (!status.ok()) {
+      answer.replies.clear();
+      part.batch->Refuse(status, answer.replies);
+      if (answer.stop == Batch::Stop::kBlocked) answer.stop = Batch::Stop::kEnd;
+      answer.wait.reset();
+    } else if (answer.wait) {
+      answer.wait->begun = true;
+      if (answer.wait->ended) {
+        answer.replies += answer.wait->reply;
+        answer.stop = Batch::Stop::kEnd;
+        answer.wait.reset();
+      }
     }
   }
-  RespPeer::Answer answer{.batch = std::move(batch_),
-                          .replies = std::move(replies_),
-                          .stop = stop_,
-                          .wait = std::move(wait_),
-                          .timeout_ms = timeout_ms_};
-  address_.hub->core().Post([address = address_, db = &db_, answer = std::move(answer)]() mutable {
-    if (RespPeer* peer = FindPeer(address)) return peer->OnAnswer(address.number, std::move(answer));
-    // The connection ended meanwhile.
-    if (answer.wait) CancelRespWait(*address.hub, *db, std::move(answer.wait), {});
-  });
+  PostAnswers(hub_, db_, std::move(parts_));
+}
+
+void RespQueue::Add(uint64_t connection, uint64_t number, std::shared_ptr<commands::StoreSession> session,
+                    std::shared_ptr<commands::Batch> batch) {
+  bytes_ += batch->bytes();
+  parts_.push_back(
+      {.connection = connection, .number = number, .session = std::move(session), .batch = std::move(batch)});
+  if (bytes_ >= kMaxChange) Flush();
+}
+
+void RespQueue::Flush() {
+  if (parts_.empty()) return;
+  bytes_ = 0;
+  std::vector<RespPart> parts = std::move(parts_);
+  parts_.clear();
+  const base::Status submitted = hub_->backend().committer.Submit(std::make_unique<RespChange>(*hub_, db_, parts));
+  if (submitted.ok()) return;
+  for (RespPart& part : parts) {
+    part.answer.stop = Batch::Stop::kEnd;
+    part.batch->RefuseRest(submitted, part.answer.replies);
+  }
+  PostAnswers(*hub_, db_, std::move(parts));
 }
 
 void CancelRespWait(Hub& hub, commands::Database& db, std::shared_ptr<RespWait> wait, std::string reply) {

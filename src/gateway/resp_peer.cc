@@ -26,8 +26,10 @@ RespPeer* FindPeer(const RespAddress& address) {
 
 }  // namespace
 
-RespPeer::RespPeer(Connection& connection, commands::ClientContext& context, std::string peer, std::string local)
+RespPeer::RespPeer(Connection& connection, RespQueue& queue, commands::ClientContext& context, std::string peer,
+                   std::string local)
     : connection_(connection),
+      queue_(queue),
       context_(context),
       client_(context, std::move(peer), std::move(local), connection.peer_address()),
       since_ms_(connection.hub().now().monotonic_ms) {
@@ -91,12 +93,7 @@ Next RespPeer::Fill(std::string_view input, size_t& done, Batch& batch) {
 
 void RespPeer::Submit(std::shared_ptr<Batch> batch) {
   state_ = State::kRunning;
-  const RespAddress address{&connection_.hub(), connection_.number(), ++number_};
-  const base::Status submitted = connection_.hub().backend().committer.Submit(
-      std::make_unique<RespChange>(address, context_.db, client_.session(), batch));
-  if (submitted.ok()) return;
-  batch->RefuseRest(submitted, connection_.output());
-  Finish();
+  queue_.Add(connection_.number(), ++number_, client_.session(), std::move(batch));
 }
 
 void RespPeer::OnAnswer(uint64_t number, Answer answer) {

@@ -1,6 +1,6 @@
 // RespPeer: the Redis protocol on one connection.
 //
-// 1. The commands of one read go to the commit thread together, as one Change, and are answered in order; what the
+// 1. The commands of one read go to the commit thread together, as one batch, and are answered in order; what the
 //    client sends meanwhile waits in the connection's input. So a pipeline of any depth holds kMaxWaitingInput of
 //    input, one batch, and one window of replies.
 // 2. A client that does not read its replies is not read either (Connection::Congested).
@@ -19,12 +19,14 @@
 
 namespace tocsin::gateway {
 
+class RespQueue;
 struct RespWait;
 
 class RespPeer final : public Peer {
  public:
-  // `peer`, `local`: addresses with port. The context outlives it.
-  RespPeer(Connection& connection, commands::ClientContext& context, std::string peer, std::string local);
+  // `queue`: of the connection's hub. `peer`, `local`: addresses with port. Queue and context outlive it.
+  RespPeer(Connection& connection, RespQueue& queue, commands::ClientContext& context, std::string peer,
+           std::string local);
   ~RespPeer() override;
 
   size_t OnInput(std::span<char> bytes) override;
@@ -76,6 +78,7 @@ class RespPeer final : public Peer {
   void AskHost();
 
   Connection& connection_;
+  RespQueue& queue_;
   commands::ClientContext& context_;
   wire::RespCommandParser parser_;
   commands::Client client_;

@@ -123,12 +123,13 @@ void PutId(std::string& out, EntryId id) {
 
 bool GetId(model::ByteReader& reader, EntryId& id) { return reader.Varint(id.ms) && reader.Varint(id.seq); }
 
-void PutSigned(std::string& out, int64_t value) { model::PutVarint(out, static_cast<uint64_t>(value + 1)); }
+// Shifted by one, so that -1 (unknown) is one byte; unsigned, because a client may set the largest number there is.
+void PutSigned(std::string& out, int64_t value) { model::PutVarint(out, static_cast<uint64_t>(value) + 1); }
 
 bool GetSigned(model::ByteReader& reader, int64_t& value) {
   uint64_t raw = 0;
   if (!reader.Varint(raw)) return false;
-  value = static_cast<int64_t>(raw) - 1;
+  value = static_cast<int64_t>(raw - 1);
   return true;
 }
 
