@@ -156,6 +156,7 @@ void Connection::CloseAfterFlush() {
 void Connection::Flush() {
   dirty_ = false;
   if (!closing_ || unsent() == 0) peer_->BeforeFlush();
+  was_congested_ |= Congested();  // also when the coming write takes all of it: the peer has seen it and waits
   if (waits_for_write_) return;
   while (unsent() > 0) {
     const ssize_t sent = send(socket_, output_.data() + sent_, unsent(), MSG_NOSIGNAL);
@@ -182,7 +183,6 @@ void Connection::Flush() {
     output_.erase(0, sent_);
     sent_ = 0;
   }
-  was_congested_ |= Congested();
 }
 
 void Connection::OnWritable() {
