@@ -1,7 +1,7 @@
 """Random sessions of several clients, in RESP2 and RESP3, some of them blocked, on a redis-server and on tocsin: every
 reply is equal.
 
-    sessions_vs_redis.py TOCSIN [SEED [STEPS]]     default: 18 seeds, and then every command and option must have had
+    sessions_vs_redis.py TOCSIN [SEED [STEPS]]     default: 25 seeds, and then every command and option must have had
                                                    at least 200 answers that say something
 
 Ids are explicit; times are not compared. What is known to differ where the redis-server is a 7.0 (Debian's), because
@@ -459,11 +459,11 @@ class Session:
         free = [pair for pair in self.pairs if not pair.blocked]
         calm = {
             self.add: 26, self.range: 6, self.read: 6, self.read_group: 12, self.history: 4, self.block: 5,
-            self.transaction: 3, self.make_group: 5, self.move_group: 4, self.drop_group: 1, self.consumers: 7,
-            self.ack: 6, self.pending: 16, self.claim: 16, self.autoclaim: 5, self.info: 8, self.keys: 16,
+            self.transaction: 3, self.make_group: 5, self.move_group: 4, self.drop_group: 2, self.consumers: 7,
+            self.ack: 6, self.pending: 16, self.claim: 16, self.autoclaim: 5, self.info: 8, self.keys: 10,
             self.drop_key: 2.5,
         }  # fmt: skip
-        wild = {self.trim: 16, self.delete: 5, self.set_id: 7}
+        wild = {self.trim: 30, self.delete: 5, self.set_id: 7}
         choices = calm if self.calm else {**calm, **wild}
         (command,) = self.random.choices(list(choices), list(choices.values()))
         command(self.random.choice(free))
@@ -482,7 +482,7 @@ def main() -> int:
     answers: Counter = Counter()
     commands = failed = 0
     with Redis() as redis, Tocsin(program) as tocsin:
-        for seed in [only] if only is not None else range(1, 19):
+        for seed in [only] if only is not None else range(1, 26):
             session = Session(redis, tocsin, seed, answers)
             try:
                 for number in range(1, steps + 1):
