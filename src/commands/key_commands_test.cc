@@ -104,7 +104,9 @@ TEST_F(KeyCommandsTest, InfoHasRealFigures) {
         "blocked_clients:0|", "loading:0|", "total_error_replies:1|", "role:master|", "db0:keys=1,"}) {
     EXPECT_THAT(info, HasSubstr(line));
   }
-  EXPECT_THAT(Ask("INFO keyspace"), HasSubstr("# Keyspace|db0:keys=1,"));
+  Ask("XADD t 1-1 a b");
+  Ask("EXPIRE t 100");
+  EXPECT_THAT(Ask("INFO keyspace"), HasSubstr("# Keyspace|db0:keys=2,expires=1|"));
   EXPECT_THAT(Ask("INFO keyspace"), ::testing::Not(HasSubstr("# Server")));
   EXPECT_EQ(Ask("INFO nosuch"), "$0||");
   Ask("HELLO 3");

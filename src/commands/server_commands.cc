@@ -109,7 +109,9 @@ void ClusterSection(Call&, std::string& out) { Add(out, "cluster_enabled", 0); }
 
 void KeyspaceSection(Call& call, std::string& out) {
   auto keys = call.db.engine().CountKeys();
-  if (keys.ok() && *keys > 0) Add(out, "db0", "keys=" + std::to_string(*keys) + ",expires=0,avg_ttl=0");
+  auto expiring = call.db.engine().CountExpiring();
+  if (!keys.ok() || !expiring.ok() || *keys == 0) return;
+  Add(out, "db0", "keys=" + std::to_string(*keys) + ",expires=" + std::to_string(*expiring));
 }
 
 struct NamedSection {

@@ -151,6 +151,7 @@ void StreamEngine::AfterCommit(const base::Status& status) {
     memory_ = 0;
     row_loaded_ = false;
     next_expiry_ms_.reset();
+    expiring_.reset();
     AnswerWaiters(status);
     return;
   }

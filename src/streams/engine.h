@@ -162,6 +162,8 @@ class StreamEngine final : public storage::Participant {
   // When the next key expires, nullopt: none does. Expired keys are hidden at once and deleted by a turn's
   // BeforeCommit; whoever runs the turns sees to it that there is one around that time.
   base::Result<std::optional<int64_t>> NextExpiry();
+  // Keys that expire some day. The first call after the start or a failed turn reads their index.
+  base::Result<uint64_t> CountExpiring();
 
   base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
@@ -247,6 +249,8 @@ class StreamEngine final : public storage::Participant {
 
   // Rows of the index of expiries, in the order of the changes.
   std::vector<std::pair<std::string, bool>> expiry_rows_;  // key, put (or deleted)
+
+  std::optional<uint64_t> expiring_;  // keys that expire; nullopt: count
 
   std::optional<int64_t> next_expiry_ms_;  // not before; nullopt: look
 

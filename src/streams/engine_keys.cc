@@ -1,6 +1,7 @@
 // Commands on keys: EXISTS, DEL, RENAME, KEYS, DBSIZE, FLUSHALL, EXPIRE and TTL.
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "streams/engine.h"
 #include "streams/errors.h"
@@ -72,6 +73,7 @@ base::Status StreamEngine::DeleteAll() {
   memory_ = 0;
   keys_ = 0;
   next_expiry_ms_ = INT64_MAX;
+  expiring_ = 0;
   row_staged_ = store_hidden_ = confirms_ = true;
   for (auto& [key, watched] : watched_) ++watched.changes;
   for (const std::string& key : waiters_.Keys()) Signal(key);
@@ -137,6 +139,8 @@ base::Result<std::vector<std::string>> StreamEngine::Keys(std::string_view after
 
 void StreamEngine::StageExpiry(std::string_view key, int64_t before_ms, int64_t after_ms) {
   if (before_ms == after_ms) return;
+  if (expiring_ && after_ms != 0) ++*expiring_;
+  if (expiring_ && before_ms != 0) --*expiring_;
   if (before_ms != 0) expiry_rows_.emplace_back(ExpiryKey(before_ms, key), false);
   if (after_ms == 0) return;
   expiry_rows_.emplace_back(ExpiryKey(after_ms, key), true);
@@ -179,6 +183,26 @@ base::Result<std::optional<int64_t>> StreamEngine::NextExpiry() {
     next = std::min(next.value_or(INT64_MAX), static_cast<int64_t>(model::GetBig64(rows->key().data() + 1)));
   }
   return next;
+}
+
+base::Result<uint64_t> StreamEngine::CountExpiring() {
+  RETURN_IF_ERROR(DeleteExpired());
+  if (expiring_) return *expiring_;
+  std::set<std::string, std::less<>> found;
+  if (!store_hidden_) {
+    const auto rows = store_.Iterate(storage::Family::kGroups, ExpiryKey(0, {}), ExpiryEnd());
+    for (rows->SeekToFirst(); rows->Valid(); rows->Next()) found.emplace(rows->key());
+    RETURN_IF_ERROR(rows->status());
+  }
+  for (const auto& [key, put] : expiry_rows_) {
+    if (put) {
+      found.insert(key);
+    } else {
+      found.erase(key);
+    }
+  }
+  expiring_ = found.size();
+  return *expiring_;
 }
 
 base::Status StreamEngine::DeleteExpired() {

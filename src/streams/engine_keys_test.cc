@@ -140,5 +140,32 @@ TEST_F(EngineTest, KeysExpire) {
   EXPECT_FALSE(*engine_->Exists("c"));
 }
 
+TEST_F(EngineTest, CountsTheKeysThatExpire) {
+  for (const char* key : {"a", "b", "c", "d"}) Add(key, "1-0");
+  Commit();
+  EXPECT_EQ(*engine_->CountExpiring(), 0u);
+  for (const char* key : {"a", "b", "c"}) engine_->SetExpiry(key, clock_.NowMs() + 2000).value();
+  engine_->SetExpiry("c", clock_.NowMs() + 3000).value();
+  EXPECT_EQ(*engine_->CountExpiring(), 3u);
+  Fail();
+  EXPECT_EQ(*engine_->CountExpiring(), 0u);
+  for (const char* key : {"a", "b", "c"}) engine_->SetExpiry(key, clock_.NowMs() + 2000).value();
+  Commit();
+  Reopen();
+  // Counted in the middle of a turn: what is stored, and what the turn made of it.
+  engine_->SetExpiry("a", std::nullopt).value();
+  engine_->SetExpiry("d", clock_.NowMs() + 2000).value();
+  EXPECT_TRUE(engine_->Rename("b", "e").ok());
+  EXPECT_EQ(*engine_->CountExpiring(), 3u);
+  engine_->DeleteKey("c").value();
+  EXPECT_EQ(*engine_->CountExpiring(), 2u);
+  Commit();
+  clock_.Advance(2000);
+  EXPECT_EQ(*engine_->CountExpiring(), 0u);
+  engine_->SetExpiry("a", clock_.NowMs() + 2000).value();
+  EXPECT_TRUE(engine_->DeleteAll().ok());
+  EXPECT_EQ(*engine_->CountExpiring(), 0u);
+}
+
 }  // namespace
 }  // namespace tocsin::streams
