@@ -58,16 +58,18 @@ Batch::Stop Batch::Run(Database& db, StoreSession& session, storage::Batch& turn
   Seal();
   began_ = next_;
   const size_t start = out.size();
+  const bool full = db.figures().held_replies.load(std::memory_order_relaxed) > kMaxHeldReplies;
+  const size_t max_reply = full ? kMaxReplyWhenFull : kMaxReply;
   while (next_ < steps_.size()) {
     Step& step = steps_[next_++];
     const size_t before = out.size();
     if (step.transaction) {
-      RunTransaction(db, session, step, turn, out);
+      RunTransaction(db, session, step, turn, max_reply, out);
     } else if (step.command == nullptr) {
       out.append(ready_, step.first, step.count);
       continue;
     } else {
-      RunCommand(db, session, step, turn, step.muted ? MayBlock::kNo : MayBlock::kYes, kMaxReply, out);
+      RunCommand(db, session, step, turn, step.muted ? MayBlock::kNo : MayBlock::kYes, max_reply, out);
     }
     if (step.muted) out.resize(before);
     db.engine().EndCommand();
@@ -98,7 +100,8 @@ void Batch::RunCommand(Database& db, StoreSession& session, const Step& step, st
   if (out.size() > before && out[before] == '-') db.figures().errors.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Batch::RunTransaction(Database& db, StoreSession& session, Step& step, storage::Batch& turn, std::string& out) {
+void Batch::RunTransaction(Database& db, StoreSession& session, Step& step, storage::Batch& turn, size_t max_reply,
+                           std::string& out) {
   wire::RespWriter reply(out, step.version);
   const bool changed = std::any_of(session.watched.begin(), session.watched.end(),
                                    [&](const auto& one) { return db.engine().ChangesOf(one.key) != one.changes; });
@@ -113,7 +116,7 @@ void Batch::RunTransaction(Database& db, StoreSession& session, Step& step, stor
       continue;
     }
     const size_t used = out.size() - start;
-    batch.RunCommand(db, session, one, turn, MayBlock::kNo, used < kMaxReply ? kMaxReply - used : 1, out);
+    batch.RunCommand(db, session, one, turn, MayBlock::kNo, used < max_reply ? max_reply - used : 1, out);
   }
 }
 

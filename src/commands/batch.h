@@ -18,8 +18,10 @@
 namespace tocsin::commands {
 
 inline constexpr size_t kReplyWindow = 1 << 20;
-// One reply with entries is cut (where its meaning allows) or refused beyond this.
+// One reply with entries is cut (where its meaning allows) or refused beyond this; the second while clients leave
+// kMaxHeldReplies unread.
 inline constexpr size_t kMaxReply = 64 << 20;
+inline constexpr size_t kMaxReplyWhenFull = 64 << 10;
 
 class Batch {
  public:
@@ -77,7 +79,8 @@ class Batch {
   };
 
   void Seal();
-  void RunTransaction(Database& db, StoreSession& session, Step& step, storage::Batch& turn, std::string& out);
+  void RunTransaction(Database& db, StoreSession& session, Step& step, storage::Batch& turn, size_t max_reply,
+                      std::string& out);
   void RunCommand(Database& db, StoreSession& session, const Step& step, storage::Batch& turn, MayBlock may_block,
                   size_t max_reply, std::string& out);
 

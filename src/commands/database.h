@@ -31,8 +31,13 @@ struct Figures {
   std::atomic<uint64_t> connections_rejected{0};
   std::atomic<uint64_t> commands{0};
   std::atomic<uint64_t> errors{0};
-  std::atomic<uint64_t> bytes_in{0}, bytes_out{0};
+  // Bytes that all clients together have sent without a whole command in them, and of replies that they have not read.
+  std::atomic<uint64_t> held_input{0}, held_replies{0};
 };
+
+// Beyond these, clients that want more than a little are refused: what all of them hold has a ceiling.
+inline constexpr uint64_t kMaxHeldInput = 256u << 20;
+inline constexpr uint64_t kMaxHeldReplies = 256u << 20;
 
 // What the commit thread remembers of a connection. Forget() before it ends.
 struct StoreSession {

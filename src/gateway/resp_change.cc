@@ -41,8 +41,10 @@ void PostAnswers(Hub& hub, commands::Database& db, std::vector<RespPart> parts) 
       part.answer.batch = std::move(part.batch);
       if (RespPeer* peer = FindPeer({&hub, part.connection, part.number})) {
         peer->OnAnswer(part.number, std::move(part.answer));
-      } else if (part.answer.wait) {
-        CancelRespWait(hub, db, std::move(part.answer.wait), {});  // the connection has ended meanwhile
+      } else {
+        // The connection has ended meanwhile.
+        db.figures().held_replies.fetch_sub(part.answer.held, std::memory_order_relaxed);
+        if (part.answer.wait) CancelRespWait(hub, db, std::move(part.answer.wait), {});
       }
     }
   });
@@ -98,7 +100,15 @@ void RespChange::Stage(storage::Batch& turn) {
     ++part.tries;
     part.answer.stop = part.batch->Run(db_, *part.session, turn, part.answer.replies);
     if (part.answer.stop == Batch::Stop::kBlocked) Wait(part);
+    Hold(part);
   }
+}
+
+// Counts the replies; whoever sends them, or drops them, counts them back.
+void RespChange::Hold(RespPart& part) {
+  auto& held = db_.figures().held_replies;
+  held.fetch_add(part.answer.replies.size() - part.answer.held, std::memory_order_relaxed);
+  part.answer.held = part.answer.replies.size();
 }
 
 void RespChange::Wait(RespPart& part) {
@@ -131,7 +141,9 @@ void RespChange::TryAgain(const base::Status& status) {
   if (readers.empty()) return;
   for (RespPart& part : readers) {
     part.batch->Rewind();
+    const size_t held = part.answer.held;
     part.answer = {};
+    part.answer.held = held;
   }
   if (!hub_.backend().committer.Submit(std::make_unique<RespChange>(hub_, db_, std::move(readers))).ok()) return;
   std::erase_if(parts_, [](const RespPart& part) { return part.batch->read_only() && part.tries < kTries; });
@@ -154,6 +166,7 @@ void RespChange::Done(const base::Status& status) {
         answer.wait.reset();
       }
     }
+    Hold(part);
   }
   PostAnswers(hub_, db_, std::move(parts_));
 }

@@ -52,6 +52,7 @@ class RespChange final : public storage::Change {
 
  private:
   void Wait(RespPart& part);
+  void Hold(RespPart& part);
   void TryAgain(const base::Status& status);
 
   Hub& hub_;

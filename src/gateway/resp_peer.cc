@@ -15,6 +15,7 @@ constexpr size_t kMaxBatch = 1 << 20;             // bytes of commands; the one 
 constexpr size_t kMaxWaitingInput = 256 << 10;    // read while a batch is under way
 constexpr size_t kUnauthenticatedOutput = 1'024;  // bytes
 constexpr int64_t kLoginMs = 60'000;
+constexpr size_t kCounted = 64 << 10;    // bytes held by one connection from which on they are counted
 constexpr int64_t kTimerStepMs = 5'000;  // a timer lives no longer, so that an ended connection leaves none for hours
 
 base::Gauge open_clients("tocsin_redis_clients", "Connections to the Redis port");
@@ -39,13 +40,28 @@ RespPeer::RespPeer(Connection& connection, RespQueue& queue, commands::ClientCon
 
 RespPeer::~RespPeer() {
   open_clients.Add(-1);
+  CountInput(0);
+  context_.db.figures().held_replies.fetch_sub(held_output_, std::memory_order_relaxed);
   if (wait_) CancelRespWait(connection_.hub(), context_.db, std::move(wait_), {});
   if (client_.has_watched()) ForgetRespSession(connection_.hub(), context_.db, client_.session());
 }
 
+void RespPeer::CountInput(size_t bytes) {
+  context_.db.figures().held_input.fetch_add(bytes - waiting_input_, std::memory_order_relaxed);
+  waiting_input_ = bytes;
+}
+
+// Up to a page of either costs no counting: an idle connection is none of those that hold much.
+void RespPeer::CountOutput() {
+  const size_t unsent = connection_.unsent();
+  if (unsent == held_output_ || (unsent < kCounted && held_output_ == 0)) return;
+  context_.db.figures().held_replies.fetch_add(unsent - held_output_, std::memory_order_relaxed);
+  held_output_ = unsent;
+}
+
 size_t RespPeer::OnInput(std::span<char> bytes) {
-  waiting_input_ = bytes.size();
   if (state_ != State::kReading) {
+    CountInput(bytes.size());
     if (bytes.size() > kMaxWaitingInput) connection_.PauseInput();
     return 0;
   }
@@ -57,7 +73,14 @@ size_t RespPeer::OnInput(std::span<char> bytes) {
   auto batch = std::make_shared<Batch>();
   size_t done = 0;
   next_ = Fill({bytes.data(), bytes.size()}, done, *batch);
-  waiting_input_ -= done;
+  const size_t left = bytes.size() - done;
+  if (left >= kCounted || waiting_input_ != 0) CountInput(left);
+  if (left > kMaxWaitingInput &&
+      context_.db.figures().held_input.load(std::memory_order_relaxed) > commands::kMaxHeldInput) {
+    wire::RespWriter(batch->ReadyReplies(), client_.version())
+        .Error("ERR clients hold too much memory with commands that they have begun: try again");
+    next_ = Next::kClose;
+  }
   if (!client_.authenticated() && connection_.unsent() + batch->ready_replies().size() > kUnauthenticatedOutput) {
     next_ = Next::kClose;
   }
@@ -97,8 +120,10 @@ void RespPeer::Submit(std::shared_ptr<Batch> batch) {
 }
 
 void RespPeer::OnAnswer(uint64_t number, Answer answer) {
+  context_.db.figures().held_replies.fetch_sub(answer.held, std::memory_order_relaxed);
   if (number != number_ || state_ != State::kRunning) return;
   connection_.output() += answer.replies;
+  CountOutput();
   switch (answer.stop) {
     case Batch::Stop::kEnd:
       Finish();
@@ -145,6 +170,7 @@ void RespPeer::WaitForRoom() {
 }
 
 void RespPeer::OnWritable() {
+  CountOutput();
   if (state_ == State::kHeld) return Submit(std::move(held_));
   GoOn();
 }
@@ -209,6 +235,7 @@ commands::Client::Sockets RespPeer::sockets() const {
 }
 
 void RespPeer::OnTick(session::Moment now) {
+  CountOutput();
   if (!client_.authenticated() && now.monotonic_ms - since_ms_ >= kLoginMs) return connection_.CloseAfterFlush();
   if (state_ == State::kBlocked && connection_.PeerHasGone()) Kill();
 }

@@ -6,7 +6,8 @@
 // 2. A client that does not read its replies is not read either (Connection::Congested).
 // 3. A command that blocks is the last of its batch; what follows waits for its answer. A lost connection, CLIENT
 //    UNBLOCK and the time-out take the waiter away.
-// 4. Before authentication: small commands only (wire::kRespUnauthenticated), kUnauthenticatedOutput bytes of replies,
+// 4. What all clients together hold of input and of unread replies has a ceiling (commands/database.h).
+// 5. Before authentication: small commands only (wire::kRespUnauthenticated), kUnauthenticatedOutput bytes of replies,
 //    kLoginMs of time.
 #pragma once
 
@@ -30,6 +31,7 @@ class RespPeer final : public Peer {
   ~RespPeer() override;
 
   size_t OnInput(std::span<char> bytes) override;
+  void BeforeFlush() override { CountOutput(); }
   void OnWritable() override;
   void OnTick(session::Moment now) override;
   bool OnInputEnd() override;
@@ -43,6 +45,7 @@ class RespPeer final : public Peer {
     commands::Batch::Stop stop = commands::Batch::Stop::kEnd;
     std::shared_ptr<RespWait> wait;  // of kBlocked
     int64_t timeout_ms = 0;
+    size_t held = 0;  // bytes of the replies that Figures::held_replies counts
   };
   void OnAnswer(uint64_t number, Answer answer);
   // What it waited for has come, or will not.
@@ -68,6 +71,8 @@ class RespPeer final : public Peer {
   };
 
   commands::Next Fill(std::string_view input, size_t& done, commands::Batch& batch);
+  void CountInput(size_t bytes);
+  void CountOutput();
   void Submit(std::shared_ptr<commands::Batch> batch);
   void Finish();
   void WaitForRoom();
@@ -92,7 +97,8 @@ class RespPeer final : public Peer {
   const int64_t since_ms_;
   bool input_ended_ = false;
   bool draining_ = false;
-  size_t waiting_input_ = 0;  // bytes seen and not taken
+  size_t waiting_input_ = 0;  // bytes seen and not taken, as Figures::held_input counts them
+  size_t held_output_ = 0;    // bytes unsent, as Figures::held_replies counts them
 };
 
 // Runs `request` on every Core in turn and answers the peer that asked.

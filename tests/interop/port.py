@@ -4,6 +4,7 @@
 """
 
 import json
+import select
 import socket
 import sys
 import threading
@@ -312,6 +313,34 @@ def replies_that_nobody_reads_cost_a_window(tocsin: Tocsin) -> None:
 
 
 @test
+def what_all_clients_hold_has_a_ceiling(tocsin: Tocsin) -> None:
+    with Tocsin(tocsin.binary) as full:
+        writer = Client(full.port)
+        for _ in range(20):
+            writer.ask("XADD", "large", "*", "field", "x" * 1_000_000)
+        # Each asks for twenty megabytes and reads nothing; the same again for half commands.
+        lazy = [Client(full.port) for _ in range(60)]
+        for client in lazy:
+            client.send(encode("XRANGE", "large", "-", "+"))
+        wait_for("replies are refused", lambda: isinstance(writer.ask("XRANGE", "large", "-", "+", "COUNT", "2"), Error))
+        check(resident_kib(full) < 1_200_000, resident_kib(full))
+        check(isinstance(writer.ask("XADD", "large", "*", "a", "b"), bytes))
+        for client in lazy:
+            client.close()
+        wait_for("they are given again", lambda: isinstance(writer.ask("XRANGE", "large", "-", "+", "COUNT", "2"), list))
+        rude = [Client(full.port) for _ in range(40)]
+        for client in rude:
+            try:
+                client.send(b"*2\r\n$4\r\nECHO\r\n$16000000\r\n" + b"x" * 15_900_000)
+            except (ConnectionResetError, BrokenPipeError):
+                pass
+        check(resident_kib(full) < 1_200_000, resident_kib(full))
+        check(writer.ask("PING") == "PONG")
+        refused, _, _ = select.select([client.socket for client in rude], [], [], 10)
+        check(15 < len(refused) < 30, f"{len(refused)} of {len(rude)} were refused")
+
+
+@test
 def a_reply_has_its_largest_size(tocsin: Tocsin) -> None:
     client = Client(tocsin.port)
     for _ in range(8):
@@ -364,7 +393,7 @@ def a_lost_connection_waits_no_more(tocsin: Tocsin) -> None:
     other = Client(tocsin.port)
     other.ask("XGROUP", "CREATE", "lost", "g", "$", "MKSTREAM")
     count = figure(other, "blocked_clients")
-    for extra in (b"", encode("PING") * 100_000):  # with unread input too
+    for extra in (b"", encode("PING") * 25_000):  # with unread input too
         client = blocked(tocsin, "XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "lost", ">")
         client.socket.setblocking(False)
         try:
