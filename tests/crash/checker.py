@@ -27,8 +27,8 @@ from enum import Enum
 from typing import NamedTuple
 
 CLASSES = (
-    "lost", "unknown", "torn", "altered", "foreign", "reused", "duplicate", "reordered", "hole", "vanished", "forgotten",
-    "reset", "mark",
+    "lost", "unknown", "torn", "altered", "foreign", "reused", "duplicate", "reordered", "hole", "vanished",
+    "forgotten", "reset", "mark",
 )  # fmt: skip
 MAX_EXAMPLES = 5  # of each class, in words
 SEQUENCE = 1 << 64  # an entry id `<ms>-<n>` as one number: ms * 2^64 + n
@@ -170,7 +170,7 @@ class Published:
         if user not in notification.users:
             self.report.find("foreign", f"{entry.nid} {entry.body[:60]!r} in {where}: it was for {notification.users}")
         if entry.priority != notification.priority:
-            self.report.find("altered", f"{entry.nid} in {where}: {entry.priority}, published as {notification.priority}")
+            self.report.find("altered", f"{entry.nid} in {where}: {entry.priority}, not {notification.priority}")
         self.bind(entry.nid, entry.body, where)
 
 
@@ -300,7 +300,7 @@ class Checker:
                 if entry.body not in log.bodies:
                     self.report.find("vanished", f"{entry.nid} {entry.body[:60]!r} at {where}")
                 if nid != entry.nid and (nid is not None or entry.body in log.bodies):
-                    self.report.find("reused", f"id {id_text(entry.id)} is {entry.nid} at {where}, and {nid} in the log")
+                    self.report.find("reused", f"id {id_text(entry.id)} is {entry.nid} at {where}, {nid} in the log")
                 got.add(entry.id)
         for id in log.ids[bisect_right(log.ids, session.start) : bisect_right(log.ids, session.end)]:
             if id not in got:

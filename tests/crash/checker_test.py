@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The test of the test: logs of a run that went well are doctored, one defect at a time, and the checker must name it."""
+"""The test of the test: logs of a run that went well are doctored, one defect at a time, and the checker names it."""
 
 import copy
 import unittest
@@ -32,7 +32,8 @@ class Run:
                 self.requests[-1].notifications.append(notification)
                 self.requests[-1].nids.append(nid)
             for user in users:
-                logs[user].append(Entry(entry_id(len(logs[user]) + 1), nid, notification.body, notification.priority, "unread"))
+                id = entry_id(len(logs[user]) + 1)
+                logs[user].append(Entry(id, nid, notification.body, notification.priority, "unread"))
         # Without an answer: one that was accepted all the same, one that was not; and one that was refused.
         self.requests.append(Request([Notification("kept", (ANN, BOB), "low")]))
         for log in logs.values():

@@ -92,7 +92,8 @@ class WebSocket(asyncio.Protocol):
         self.transport = transport
         transport.write(
             b"GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tocsin.v1\r\nSec-WebSocket-Key: " + self.key + b"\r\n\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tocsin.v1\r\n"
+            b"Sec-WebSocket-Key: " + self.key + b"\r\n\r\n"
         )
 
     def data_received(self, received: bytes) -> None:
@@ -153,7 +154,10 @@ class WebSocket(asyncio.Protocol):
     def _send(self, opcode: int, payload: bytes) -> None:
         mask = os.urandom(4)
         size = len(payload)
-        head = struct.pack("!BB", 0x80 | opcode, 0x80 | size) if size < 126 else struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
+        if size < 126:
+            head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+        else:
+            head = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
         key = (mask * (size // 4 + 1))[:size]
         masked = int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")
         self.transport.write(head + mask + masked.to_bytes(size, "big"))

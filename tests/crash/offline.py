@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""1,000 notifications for a user who is away, kill -9, start: she connects and gets exactly those, in order. Acked, none
-comes again, neither where her device gives its cursor nor where it leaves that to the server, before and after another
-crash. A second device, without a cursor, gets all.
+"""1,000 notifications for a user who is away, kill -9, start: she connects and gets exactly those, in order. Acked,
+none comes again, neither where her device gives its cursor nor where it leaves that to the server, before and after
+another crash. A second device, without a cursor, gets all.
 
     offline.py --tocsin BINARY [--seed N]"""
 

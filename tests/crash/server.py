@@ -18,8 +18,8 @@ class ServerError(Exception):
 
 
 class Server:
-    # `settings`: as in the configuration, {"cores": "2"}. `wrap`: a command to run it under, which has to become it.
-    def __init__(self, binary: Path, directory: Path, settings: dict[str, str] | None = None, wrap: tuple[str, ...] = ()):
+    # `wrap`: a command to run it under, which has to become it.
+    def __init__(self, binary: Path, directory: Path, wrap: tuple[str, ...] = ()):
         self.binary = binary
         self.directory = directory
         self.wrap = wrap
@@ -31,7 +31,6 @@ class Server:
             "api_keys": f"all:{API_KEY}",
             "jwt_hs256_secret": JWT_SECRET,
             "log_max_entries": "10000000",  # these tests lose nothing to a limit
-            **(settings or {}),
         }
         self.process: asyncio.subprocess.Process | None = None
         self.log = directory / "server.log"
@@ -66,7 +65,8 @@ class Server:
     async def kill(self) -> None:
         assert self.process is not None
         if self.process.returncode is not None:
-            raise ServerError(f"it ended by itself with {self.process.returncode}; its log ends with\n{self.log_tail()}")
+            status = self.process.returncode
+            raise ServerError(f"it ended by itself with {status}; its log ends with\n{self.log_tail()}")
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
         self.process = None

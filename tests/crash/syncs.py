@@ -58,7 +58,7 @@ class Trace:
         self.answers += 1
         asked = self.asked.pop(what, now)
         if not any(asked < write for write in self.synced):
-            self.offences.append(f"line {now + 1}: no write since line {asked + 1} has been synced: {line.strip()[:120]}")
+            self.offences.append(f"line {now + 1}: no write since line {asked + 1} is synced: {line.strip()[:120]}")
 
     def _end(self, began: int, now: int, name: str, what: str, line: str) -> None:
         if name == "recvfrom" and '"POST ' in line:

@@ -354,10 +354,13 @@ def verdict(world: World, report: Report) -> int:
     published = sum(len(request.notifications) for request in world.requests)
     print(f"published {published} in {len(world.requests)} requests; marks confirmed {len(world.marks)}")
     print(report.text())
-    world.unexpected += [line for line in world.server.log.read_text(errors="replace").splitlines() if "Sanitizer:" in line]
+    server_log = world.server.log.read_text(errors="replace")
+    world.unexpected += [line for line in server_log.splitlines() if "Sanitizer:" in line]
     for words in world.unexpected[:20]:
         print(f"unexpected: {words}")
     good = report.clean and not world.unexpected
-    print("good" if good else f"BAD: run it again with --seed={world.seed}; the server's log ends with\n{world.server.log_tail()}",
-          flush=True)  # fmt: skip
+    if good:
+        print("good")
+    else:
+        print(f"BAD: run it again with --seed={world.seed}; the server's log ends with\n{world.server.log_tail()}")
     return 0 if good else 1
