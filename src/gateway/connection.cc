@@ -68,6 +68,7 @@ void Connection::OnReadable() {
   }
   if (got == 0) {
     watch_->Pause();  // an end can be read for ever
+    input_ended_ = true;
     if (closing_ || !peer_->OnInputEnd()) return hub_->Discard(*this);
     return;
   }
@@ -175,6 +176,7 @@ void Connection::Flush() {
     sent_ = 0;
     GiveBack(output_);
     if (closing_) {
+      if (input_ended_) return hub_->Discard(*this);
       // The peer sees our last bytes and the end; what it still sends is read until it closes, or kLingerMs pass.
       shutdown(socket_, SHUT_WR);
       if (paused_) ResumeInput();

@@ -107,6 +107,7 @@ class Connection final : public runtime::Watch::Handler {
   bool dirty_ = false;
   bool paused_ = false;
   bool closing_ = false;
+  bool input_ended_ = false;
   bool waits_for_write_ = false;
   bool was_congested_ = false;
   int64_t closing_since_ms_ = 0;
