@@ -52,9 +52,9 @@ base::Status Database::KeepIngestIds(std::string_view key, std::optional<model::
 }
 
 void Database::PassTime() {
-  if (engine_.has_claiming_waiters()) engine_.RetryClaims();
+  if (engine_.time_brings_entries()) engine_.RetryClaims();
   const auto next = engine_.NextExpiry();
-  needs_time_.store(engine_.has_claiming_waiters() || !next.ok() || next->has_value(), std::memory_order_relaxed);
+  needs_time_.store(engine_.time_brings_entries() || !next.ok() || next->has_value(), std::memory_order_relaxed);
 }
 
 uint64_t Database::RememberScan(std::string key) {

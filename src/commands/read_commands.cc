@@ -159,7 +159,7 @@ void RunReading(Call& call, Kind kind) {
   read.request.max_bytes = std::min(kMaxRead, call.max_reply) / std::max<size_t>(read.streams, 1);
   const streams::ReadAnswer answer = call.db.engine().ReadMany(read.request);
   if (read.block_ms && call.may_block == MayBlock::kYes && answer.ok() && answer->empty()) {
-    if (read.request.claim_min_idle_ms) call.db.NeedTime();
+    if (read.request.claim_min_idle_ms || !call.db.engine().redelivery().empty()) call.db.NeedTime();
     call.blocking = Blocking{.request = std::move(read.request), .timeout_ms = *read.block_ms};
     return;
   }

@@ -91,6 +91,17 @@ void Committer::Wake() {
   wake_.notify_one();
 }
 
+void Committer::WakeIn(int64_t ms) {
+  {
+    std::lock_guard lock(mutex_);
+    const int64_t at_us = clock_.MonotonicUs() + ms * 1000;
+    if (wake_at_us_ && *wake_at_us_ <= at_us) return;
+    wake_at_us_ = at_us;
+    if (!std::exchange(waiting_, false)) return;
+  }
+  wake_.notify_one();
+}
+
 CommitterStats Committer::stats() const {
   std::lock_guard lock(mutex_);
   return stats_;
@@ -140,6 +151,10 @@ void Committer::Loop() {
 
 Committer::Work Committer::TakeWork(Changes& changes) {
   const int64_t now = clock_.MonotonicUs();
+  if (wake_at_us_ && now >= *wake_at_us_) {
+    wake_at_us_.reset();
+    wanted_ = true;
+  }
   const bool wake = wanted_ && !stopping_ && now >= retry_at_us_;
   if (queue_.empty() && !wake) {
     const bool due = unsynced_since_us_ && now - *unsynced_since_us_ >= kLazySyncUs;
@@ -164,6 +179,7 @@ int64_t Committer::UsToNextWork() const {
   const int64_t now = clock_.MonotonicUs();
   int64_t wait = kForever;
   if (wanted_) wait = retry_at_us_ - now;
+  if (wake_at_us_) wait = std::min(wait, *wake_at_us_ - now);
   if (unsynced_since_us_) wait = std::min(wait, *unsynced_since_us_ + kLazySyncUs - now);
   return std::max<int64_t>(wait, 1);
 }

@@ -31,6 +31,7 @@
 #include "base/result.h"
 #include "storage/committer.h"
 #include "streams/commands.h"
+#include "streams/redelivery.h"
 #include "streams/stream.h"
 #include "streams/waiters.h"
 
@@ -94,9 +95,10 @@ class StreamEngine final : public storage::Participant {
   bool CancelWait(WaiterId id);
   // Gives waiters what the command (or the whole MULTI) brought. To be called after each; BeforeCommit does, too.
   void EndCommand();
-  // Asks again for waiters with CLAIM, for whom time brings entries. To be called now and then while there are any.
+  // Asks again for waiters for whom time brings entries: those with CLAIM, and those of a group with redelivery. To be
+  // called now and then while there are any.
   void RetryClaims();
-  bool has_claiming_waiters() const { return waiters_.has_claimers(); }
+  bool time_brings_entries() const { return waiters_.has_claimers() || (!redelivery_.empty() && waiting() > 0); }
   size_t waiting() const { return waiters_.size(); }
 
   // Answers how many were pending; 0 when there is no such key or group.
@@ -110,6 +112,13 @@ class StreamEngine final : public storage::Participant {
                               std::span<const EntryId> ids, const ClaimOptions& options);
   base::Result<AutoClaimed> AutoClaim(std::string_view key, std::string_view group, std::string_view consumer,
                                       const AutoClaimOptions& options);
+
+  // Redelivery. Of the rules that concern a group the first counts. Set before the first command.
+  void SetRedelivery(std::vector<RedeliveryRule> rules) { redelivery_ = std::move(rules); }
+  const std::vector<RedeliveryRule>& redelivery() const { return redelivery_; }
+  // Up to `count` entries of the group that are due and whose deliveries are used up. The caller acknowledges each of
+  // them in this turn. Nothing when no rule concerns the group.
+  base::Result<std::vector<PendingEntry>> TakeExhausted(std::string_view key, std::string_view group, size_t count);
 
   // XDELEX; one answer for each id. With Refs::kDelete, ids also leave the pending lists whose entries are gone.
   base::Result<std::vector<Removal>> DeleteEx(std::string_view key, std::span<const EntryId> ids, Refs refs);
@@ -206,7 +215,11 @@ class StreamEngine final : public storage::Participant {
   void Signal(std::string_view key);
   bool Serve(WaiterId id);
   void AnswerWaiters(const base::Status& status);
+  void ServeSignalled();
+  void SignalDue();
   base::Status ClaimIdle(std::string_view key, const ReadRequest& request, StreamEntries& out);
+  const Redelivery* RedeliveryOf(std::string_view key, std::string_view group) const;
+  base::Status ClaimDue(std::string_view key, const ReadRequest& request, const Redelivery& policy, Entries& out);
   static PendingEntry Describe(const Group& group, const Pending& pending, int64_t now_ms);
   base::Status Remove(std::string_view key);  // the key is there, perhaps expired
   void Doom(Slot& slot, std::string_view key);
@@ -240,6 +253,8 @@ class StreamEngine final : public storage::Participant {
     uint64_t watchers = 0, changes = 0;
   };
   std::unordered_map<std::string, Watched, Hash, std::equal_to<>> watched_;
+
+  std::vector<RedeliveryRule> redelivery_;
 
   Waiters waiters_;
   std::vector<std::string> signalled_;  // keys that have something for those who wait

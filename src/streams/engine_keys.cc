@@ -84,11 +84,7 @@ base::Result<std::optional<uint64_t>> StreamEngine::MemoryUsage(std::string_view
   auto found = Find(key);
   if (!found.ok()) return found.status();
   if (*found == nullptr) return std::optional<uint64_t>();
-  auto nodes = (*found)->Nodes();
-  if (!nodes.ok()) return nodes.status();
-  uint64_t bytes = sizeof(StreamRecord) + key.size();
-  for (const Node& node : **nodes) bytes += node.bytes + sizeof(Node);
-  return std::optional<uint64_t>(bytes);
+  return std::optional<uint64_t>(sizeof(StreamRecord) + key.size() + (*found)->record().bytes);
 }
 
 void StreamEngine::Watch(std::string_view key) { ++watched_[std::string(key)].watchers; }

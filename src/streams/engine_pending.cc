@@ -26,7 +26,7 @@ PendingEntry StreamEngine::Describe(const Group& group, const Pending& pending, 
   const Consumer* consumer = group.ConsumerOf(pending);
   return {.id = pending.id,
           .consumer = consumer == nullptr ? std::string() : consumer->name,
-          .delivered_ms = pending.delivered_ms,
+          .delivered_ms = pending.IdleFromMs(),
           .idle_ms = consumer == nullptr ? -1 : std::max<int64_t>(now_ms - pending.delivered_ms, 0),
           .deliveries = pending.deliveries};
 }
@@ -42,7 +42,7 @@ base::Result<std::vector<PendingEntry>> StreamEngine::PendingRange(std::string_v
   if (options.count == 0) return entries;
   const auto take = [&](const Pending& pending) {
     if (pending.id > options.end) return false;
-    if (options.min_idle_ms != 0 && now_ms - pending.delivered_ms < options.min_idle_ms) return true;
+    if (options.min_idle_ms != 0 && now_ms - pending.IdleFromMs() < options.min_idle_ms) return true;
     entries.push_back(Describe(in, pending, now_ms));
     return entries.size() < options.count;
   };
@@ -82,7 +82,7 @@ base::Result<Entries> StreamEngine::Claim(std::string_view key, std::string_view
       in.Unassign(id);
       continue;
     }
-    if (pending != nullptr && options.min_idle_ms != 0 && now_ms - pending->delivered_ms < options.min_idle_ms) {
+    if (pending != nullptr && options.min_idle_ms != 0 && now_ms - pending->IdleFromMs() < options.min_idle_ms) {
       claimed.list.pop_back();
       continue;
     }
@@ -131,7 +131,7 @@ base::Result<AutoClaimed> StreamEngine::AutoClaim(std::string_view key, std::str
       --left;
       continue;
     }
-    if (options.min_idle_ms != 0 && now_ms - pending.delivered_ms < options.min_idle_ms) {
+    if (options.min_idle_ms != 0 && now_ms - pending.IdleFromMs() < options.min_idle_ms) {
       claimed.entries.list.pop_back();
       continue;
     }

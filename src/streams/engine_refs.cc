@@ -164,7 +164,8 @@ base::Result<uint64_t> StreamEngine::Nack(std::string_view key, std::string_view
       if (options.mode == NackOptions::Mode::kSilent && deliveries > 0) --deliveries;
     }
     if (options.mode == NackOptions::Mode::kFatal) deliveries = kNeverAgain;
-    in.Release(id, options.retry_count.value_or(deliveries));
+    const bool counts = options.mode != NackOptions::Mode::kSilent;
+    in.Release(id, options.retry_count.value_or(deliveries), counts ? clock_.NowMs() : 0);
     ++released;
   }
   if (released > 0) retry_claims_ = true;

@@ -32,6 +32,10 @@ ReadAnswer StreamEngine::ReadMany(const ReadRequest& request) {
         auto status = ClaimIdle(from.key, request, one);
         if (!status.ok()) return status;
         options.count -= one.entries.size();
+      } else if (const Redelivery* policy = from.after ? nullptr : RedeliveryOf(from.key, *request.group)) {
+        auto status = ClaimDue(from.key, request, *policy, one.entries);
+        if (!status.ok()) return status;
+        options.count -= one.entries.size();
       }
       auto entries = ReadGroup(from.key, *request.group, request.consumer, options);
       if (!entries.ok()) return entries.status();
@@ -64,11 +68,67 @@ base::Status StreamEngine::ClaimIdle(std::string_view key, const ReadRequest& re
       in.Unassign(pending.id);
       continue;
     }
-    out.claimed.push_back({.idle_ms = now_ms - pending.delivered_ms, .deliveries = pending.deliveries});
+    out.claimed.push_back({.idle_ms = now_ms - pending.IdleFromMs(), .deliveries = pending.deliveries});
     in.Assign(pending.id, claimer, now_ms, pending.deliveries + 1);
     in.Active(claimer, now_ms);
   }
   return base::Ok();
+}
+
+const Redelivery* StreamEngine::RedeliveryOf(std::string_view key, std::string_view group) const {
+  for (const RedeliveryRule& rule : redelivery_) {
+    if (rule.Concerns(key, group)) return &rule.redelivery;
+  }
+  return nullptr;
+}
+
+base::Status StreamEngine::ClaimDue(std::string_view key, const ReadRequest& request, const Redelivery& policy,
+                                    Entries& out) {
+  auto found = FindGroup(key, *request.group);
+  if (!found.ok()) return found.status();
+  Group& in = *found->group;
+  const int64_t now_ms = clock_.NowMs();
+  if (!in.HasDue(policy, now_ms)) return base::Ok();
+  Touch(key, Confirms::kNo);
+  Consumer* named = in.FindConsumer(request.consumer);
+  Consumer& reader = named == nullptr ? in.AddConsumer(request.consumer, now_ms) : *named;
+  size_t bytes = 0;
+  while (out.size() < request.count && bytes < request.max_bytes) {
+    const auto due = in.TakeDue(policy, now_ms);
+    if (!due) break;
+    const size_t before = out.size();
+    RETURN_IF_ERROR(found->stream->Scan(due->id, due->id, Direction::kForward, {.count = 1}, out));
+    if (out.size() == before) {  // trimmed or deleted: there is nothing to deliver any more
+      in.Unassign(due->id);
+      continue;
+    }
+    FieldView field;
+    for (auto fields = out.list.back().Walk(); fields.Next(field);) bytes += field.first.size() + field.second.size();
+    if (request.acks == Acks::kNone) {
+      in.Unassign(due->id);
+    } else {
+      in.Assign(due->id, reader, now_ms, due->deliveries + 1);
+    }
+    in.Active(reader, now_ms);
+  }
+  return base::Ok();
+}
+
+base::Result<std::vector<PendingEntry>> StreamEngine::TakeExhausted(std::string_view key, std::string_view group,
+                                                                    size_t count) {
+  std::vector<PendingEntry> taken;
+  const Redelivery* policy = RedeliveryOf(key, group);
+  if (policy == nullptr) return taken;
+  auto found = FindGroup(key, group);
+  if (!found.ok()) return found.status();
+  if (found->group == nullptr) return taken;
+  const int64_t now_ms = clock_.NowMs();
+  while (taken.size() < count) {
+    const auto exhausted = found->group->TakeExhausted(*policy, now_ms);
+    if (!exhausted) break;
+    taken.push_back(Describe(*found->group, *exhausted, now_ms));
+  }
+  return taken;
 }
 
 WaiterId StreamEngine::Wait(ReadRequest request, std::function<void(ReadAnswer)> done) {
@@ -98,6 +158,11 @@ bool StreamEngine::Serve(WaiterId id) {
 }
 
 void StreamEngine::EndCommand() {
+  ServeSignalled();
+  if (std::exchange(retry_claims_, false)) RetryClaims();
+}
+
+void StreamEngine::ServeSignalled() {
   // Serving deletes expired keys at most, and those have told whom they concern before.
   for (size_t i = 0; i < signalled_.size(); ++i) {
     const std::string key = signalled_[i];
@@ -111,11 +176,24 @@ void StreamEngine::EndCommand() {
     for (const WaiterId id : waiters_.ReadersBelow(key, *last)) Serve(id);
   }
   signalled_.clear();
-  if (std::exchange(retry_claims_, false)) RetryClaims();
+}
+
+void StreamEngine::SignalDue() {
+  for (const std::string& key : waiters_.Keys()) {
+    for (const std::string& group : waiters_.GroupsOf(key)) {
+      const Redelivery* policy = RedeliveryOf(key, group);
+      if (policy == nullptr) continue;
+      auto found = FindGroup(key, group);
+      if (found.ok() && found->group != nullptr && found->group->HasDue(*policy, clock_.NowMs())) Signal(key);
+    }
+  }
 }
 
 void StreamEngine::RetryClaims() {
   for (const WaiterId id : waiters_.Claimers()) Serve(id);
+  if (redelivery_.empty()) return;
+  SignalDue();
+  ServeSignalled();
 }
 
 void StreamEngine::AnswerWaiters(const base::Status& status) {

@@ -205,12 +205,12 @@ TEST_F(WaitTest, TimeBringsEntriesToThoseWhoClaim) {
   engine_->RetryClaims();
   Commit();
   EXPECT_THAT(Answers(), IsEmpty());
-  EXPECT_TRUE(engine_->has_claiming_waiters());
+  EXPECT_TRUE(engine_->time_brings_entries());
   clock_.Advance(100);
   engine_->RetryClaims();
   Commit();
   EXPECT_THAT(Answers(), ElementsAre("b 1-0"));
-  EXPECT_FALSE(engine_->has_claiming_waiters());
+  EXPECT_FALSE(engine_->time_brings_entries());
 }
 
 }  // namespace

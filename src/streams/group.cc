@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "streams/redelivery.h"
+
 namespace tocsin::streams {
 namespace {
 
@@ -79,19 +81,66 @@ std::vector<Pending> Group::IdleSince(int64_t ms) {
   if (ms < oldest_ms_) return idle;
   int64_t oldest_ms = INT64_MAX;
   pending_.ForEach({}, [&](const Pending& pending) {
-    oldest_ms = std::min(oldest_ms, pending.delivered_ms);
-    if (pending.delivered_ms <= ms) idle.push_back(pending);
+    oldest_ms = std::min(oldest_ms, pending.IdleFromMs());
+    if (pending.IdleFromMs() <= ms) idle.push_back(pending);
     return true;
   });
   oldest_ms_ = oldest_ms;
   std::stable_sort(idle.begin(), idle.end(),
-                   [](const Pending& a, const Pending& b) { return a.delivered_ms < b.delivered_ms; });
+                   [](const Pending& a, const Pending& b) { return a.IdleFromMs() < b.IdleFromMs(); });
   return idle;
+}
+
+void Group::LookForDue(const Redelivery& policy, int64_t now_ms) {
+  const int64_t unseen_due_ms = unseen_ms_ == INT64_MAX ? INT64_MAX : unseen_ms_ + policy.DelayMs(1);
+  if (pending_.empty() || now_ms < std::min(due_ms_, unseen_due_ms)) return;
+  std::vector<std::pair<int64_t, const Pending*>> due;
+  due_ms_ = unseen_ms_ = INT64_MAX;
+  pending_.ForEach({}, [&](const Pending& pending) {
+    const int64_t at_ms = policy.DueMs(pending);
+    if (at_ms <= now_ms) {
+      due.emplace_back(at_ms, &pending);
+    } else {
+      due_ms_ = std::min(due_ms_, at_ms);
+    }
+    return true;
+  });
+  std::stable_sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  due_.clear();
+  exhausted_.clear();
+  for (const auto& [at_ms, pending] : due) (policy.IsExhausted(*pending) ? exhausted_ : due_).push_back(pending->id);
+}
+
+std::optional<Pending> Group::TakeFrom(std::deque<EntryId>& found, const Redelivery& policy, int64_t now_ms) {
+  LookForDue(policy, now_ms);
+  while (!found.empty()) {
+    const Pending* pending = pending_.Find(found.front());
+    found.pop_front();
+    if (pending == nullptr || policy.DueMs(*pending) > now_ms) continue;
+    if (policy.IsExhausted(*pending) == (&found == &exhausted_)) return *pending;
+  }
+  return std::nullopt;
+}
+
+bool Group::HasDue(const Redelivery& policy, int64_t now_ms) {
+  LookForDue(policy, now_ms);
+  return !due_.empty();
+}
+
+std::optional<Pending> Group::TakeDue(const Redelivery& policy, int64_t now_ms) {
+  return TakeFrom(due_, policy, now_ms);
+}
+
+std::optional<Pending> Group::TakeExhausted(const Redelivery& policy, int64_t now_ms) {
+  return TakeFrom(exhausted_, policy, now_ms);
 }
 
 void Group::SetPending(Pending pending) {
   staged_ = true;
-  oldest_ms_ = std::min(oldest_ms_, pending.delivered_ms);
+  oldest_ms_ = std::min(oldest_ms_, pending.IdleFromMs());
+  // What was given back may be due at once.
+  if (pending.consumer == kNobody) due_ms_ = INT64_MIN;
+  unseen_ms_ = std::min(unseen_ms_, pending.delivered_ms);
   Pending* known = pending_.Find(pending.id);
   if (known == nullptr || known->consumer != pending.consumer) {
     if (known != nullptr) {
@@ -111,7 +160,9 @@ void Group::Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint64_
   SetPending({id, delivered_ms, deliveries, consumer.number});
 }
 
-void Group::Release(EntryId id, uint64_t deliveries) { SetPending({id, 0, deliveries, kNobody}); }
+void Group::Release(EntryId id, uint64_t deliveries, int64_t released_ms) {
+  SetPending({id, released_ms, deliveries, kNobody});
+}
 
 bool Group::Unassign(EntryId id) {
   const Pending* pending = pending_.Find(id);

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,11 +25,16 @@ namespace tocsin::streams {
 
 inline constexpr uint32_t kNobody = UINT32_MAX;  // in place of a consumer's number
 
+struct Redelivery;
+
 struct Pending {
   EntryId id;
-  int64_t delivered_ms = 0;  // wall clock
+  int64_t delivered_ms = 0;  // wall clock; of what nobody has: when it was given back, 0: its delivery did not count
   uint64_t deliveries = 0;
   uint32_t consumer = kNobody;
+
+  // What nobody has is idle for ever.
+  int64_t IdleFromMs() const { return consumer == kNobody ? 0 : delivered_ms; }
 };
 
 struct Consumer {
@@ -76,11 +83,18 @@ class Group {
   // Makes the entry pending for the consumer, or moves it there.
   void Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint64_t deliveries);
   // Makes the entry pending for nobody, and idle for ever.
-  void Release(EntryId id, uint64_t deliveries);
+  void Release(EntryId id, uint64_t deliveries, int64_t released_ms);
   bool Unassign(EntryId id);
 
   // Entries that were delivered last at or before this time, the longest ago first.
   std::vector<Pending> IdleSince(int64_t ms);
+  // Redelivery, always by the same policy. Looking costs the pending entries once; then each entry that is taken costs
+  // itself. What is taken must be assigned again or unassigned.
+  bool HasDue(const Redelivery& policy, int64_t now_ms);
+  // The entry that has been due longest.
+  std::optional<Pending> TakeDue(const Redelivery& policy, int64_t now_ms);
+  // One whose deliveries are used up.
+  std::optional<Pending> TakeExhausted(const Redelivery& policy, int64_t now_ms);
 
   bool staged() const { return staged_; }
   // Puts what changed into the batch.
@@ -94,6 +108,8 @@ class Group {
 
  private:
   void Stage(Consumer& consumer);
+  void LookForDue(const Redelivery& policy, int64_t now_ms);
+  std::optional<Pending> TakeFrom(std::deque<EntryId>& found, const Redelivery& policy, int64_t now_ms);
   void SetPending(Pending pending);
 
   uint64_t stream_;
@@ -108,6 +124,11 @@ class Group {
   std::vector<uint32_t> removed_;
   IdBlocks<Pending, Tracked::kYes> pending_;
   int64_t oldest_ms_ = INT64_MIN;  // no entry was delivered before
+
+  // What the last look has found due, the longest first. Some of it may be gone by now, or delivered again.
+  std::deque<EntryId> due_, exhausted_;
+  int64_t due_ms_ = INT64_MIN;     // none of the others that it saw is due before ...
+  int64_t unseen_ms_ = INT64_MAX;  // ... and none of those it did not see was delivered before
   bool staged_ = true;             // some row of it
   bool row_staged_ = true;
 };

@@ -138,6 +138,7 @@ void Encode(const StreamRecord& record, std::string& out) {
   model::PutVarint(out, record.number);
   model::PutVarint(out, record.length);
   model::PutVarint(out, record.entries_added);
+  model::PutVarint(out, record.bytes);
   PutId(out, record.first_id);
   PutId(out, record.last_id);
   PutId(out, record.max_deleted);
@@ -160,11 +161,11 @@ bool Decode(std::string_view value, StreamRecord& record) {
   uint8_t format = 0, has_nodes = 0;
   uint64_t next_group = 0, expires = 0, duration = 0;
   if (!reader.Byte(format) || format != kStreamFormat || !reader.Varint(record.number) ||
-      !reader.Varint(record.length) || !reader.Varint(record.entries_added) || !GetId(reader, record.first_id) ||
-      !GetId(reader, record.last_id) || !GetId(reader, record.max_deleted) || !reader.Varint(next_group) ||
-      !reader.Varint(expires) || !GetId(reader, record.garbage) || !reader.Varint(duration) ||
-      !reader.Varint(record.produced.max_per_producer) || !reader.Varint(record.produced_added) ||
-      !reader.Varint(record.produced_again) || !reader.Byte(has_nodes)) {
+      !reader.Varint(record.length) || !reader.Varint(record.entries_added) || !reader.Varint(record.bytes) ||
+      !GetId(reader, record.first_id) || !GetId(reader, record.last_id) || !GetId(reader, record.max_deleted) ||
+      !reader.Varint(next_group) || !reader.Varint(expires) || !GetId(reader, record.garbage) ||
+      !reader.Varint(duration) || !reader.Varint(record.produced.max_per_producer) ||
+      !reader.Varint(record.produced_added) || !reader.Varint(record.produced_again) || !reader.Byte(has_nodes)) {
     return false;
   }
   record.next_group = static_cast<uint32_t>(next_group);

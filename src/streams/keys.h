@@ -72,6 +72,7 @@ struct StreamRecord {
   uint64_t number = 0;
   uint64_t length = 0;
   uint64_t entries_added = 0;
+  uint64_t bytes = 0;  // of all nodes, as Node counts them
   EntryId first_id, last_id, max_deleted;
   EntryId head;     // the first node; nothing below it is alive
   EntryId garbage;  // nodes from here to `head` wait to be wiped; equal to it: none

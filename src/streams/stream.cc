@@ -212,7 +212,12 @@ base::Status Stream::LoadNodes() {
   if (nodes.empty() || nodes.front().first != record_.head) return Damaged(name_, "list of nodes");
   nodes_.insert(nodes_.begin(), nodes.begin(), nodes.end());
   nodes_complete_ = true;
-  return base::Ok();
+  uint64_t live = 0, bytes = 0;
+  for (const Node& node : nodes_) {
+    live += node.live;
+    bytes += node.bytes;
+  }
+  return live == record_.length && bytes == record_.bytes ? base::Ok() : Damaged(name_, "list of nodes");
 }
 
 void Stream::FlushGarbage(storage::Batch& batch) {

@@ -46,10 +46,13 @@ base::Status Stream::Append(EntryId id, FieldSpan fields, const NodeLimits& limi
       node_rows_staged_.insert(nodes_.back().first);
     }
     nodes_.push_back(MakeNode(id, fields));
+    record_.bytes += nodes_.back().bytes;
   }
+  record_.bytes -= nodes_.back().bytes;
   Chunk& chunk = ChunkFor(id, fields, new_node ? NodeStart::kNew : NodeStart::kGoOn);
   const Names names = chunk.NamesOf(fields);
   AddToNode(nodes_.back(), id, fields, names);
+  record_.bytes += nodes_.back().bytes;
   chunk.Append(id, fields, names);
   record_.last_id = id;
   ++record_.entries_added;
@@ -84,6 +87,7 @@ base::Status Stream::Missing() const {
 // Removes the first node. Its chunks become garbage.
 void Stream::DropFront() {
   record_.length -= nodes_.front().live;
+  record_.bytes -= nodes_.front().bytes;
   nodes_.pop_front();
   ++garbage_nodes_;
 }
@@ -238,6 +242,7 @@ base::Result<bool> Stream::DeleteOne(EntryId id) {
     return true;
   }
   --record_.length;
+  record_.bytes -= node->bytes;
   node_rows_staged_.insert(node->first);
   nodes_.erase(node);
   return true;
