@@ -23,7 +23,7 @@ class Server:
         self.binary = binary
         self.directory = directory
         self.wrap = wrap
-        self.port = 0
+        self.port = self.redis_port = 0
         self.settings = {
             "data_dir": str(directory / "data"),
             "listen": "127.0.0.1:0",
@@ -51,10 +51,10 @@ class Server:
     async def ready(self) -> float:
         assert self.process is not None and self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), WAIT_S)
-        found = re.match(rb"ready http=127\.0\.0\.1:(\d+) .*durability=sync", line)
+        found = re.match(rb"ready http=127\.0\.0\.1:(\d+) redis=(?:127\.0\.0\.1:(\d+))?.*durability=sync", line)
         if not found:
             raise ServerError(f"instead of the ready line it said {line!r}; its log ends with\n{self.log_tail()}")
-        self.port = int(found[1])
+        self.port, self.redis_port = int(found[1]), int(found[2] or 0)
         return time.monotonic() - self.spawned_at
 
     async def start(self, environment: dict[str, str] | None = None) -> float:
