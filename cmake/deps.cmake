@@ -1,4 +1,4 @@
-# Third-party libraries, all Debian 12 packages; docs/decisions/dependencies.md says why each is here. RocksDB and
+# Third-party libraries, all Debian 12 packages; docs/decisions/dependencies.md says why each is here. RocksDB, hiredis and
 # Boost.JSON are linked statically (one binary to copy), OpenSSL dynamically (security updates arrive by apt).
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(Boost 1.81 REQUIRED)
@@ -46,6 +46,13 @@ if(TOMLPLUSPLUS)
   target_link_libraries(deps_cli INTERFACE ${TOMLPLUSPLUS})
 endif()
 add_library(deps::cli ALIAS deps_cli)
+
+find_path(HIREDIS_INCLUDE hiredis/hiredis.h REQUIRED)
+find_library(HIREDIS_A NAMES libhiredis.a REQUIRED)
+add_library(deps_hiredis INTERFACE) # the operators' commands are Redis clients: used in one file
+target_include_directories(deps_hiredis SYSTEM INTERFACE ${HIREDIS_INCLUDE})
+target_link_libraries(deps_hiredis INTERFACE ${HIREDIS_A})
+add_library(deps::hiredis ALIAS deps_hiredis)
 
 if(TOCSIN_TESTS)
   find_package(GTest 1.12 REQUIRED)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <tuple>
 
 #include <CLI/CLI.hpp>
 
@@ -19,12 +20,18 @@ struct CommandName {
   std::string_view name;
   Command command;
 };
-constexpr std::array<CommandName, 6> kCommands = {{{"serve", Command::kServe},
-                                                   {"publish", Command::kPublish},
-                                                   {"tail", Command::kTail},
-                                                   {"token", Command::kToken},
-                                                   {"version", Command::kVersion},
-                                                   {"help", Command::kHelp}}};
+constexpr std::array<CommandName, 12> kCommands = {{{"serve", Command::kServe},
+                                                    {"publish", Command::kPublish},
+                                                    {"tail", Command::kTail},
+                                                    {"token", Command::kToken},
+                                                    {"streams", Command::kStreams},
+                                                    {"groups", Command::kGroups},
+                                                    {"pending", Command::kPending},
+                                                    {"claim", Command::kClaim},
+                                                    {"trim", Command::kTrim},
+                                                    {"dead-letters", Command::kDeadLetters},
+                                                    {"version", Command::kVersion},
+                                                    {"help", Command::kHelp}}};
 
 Status Wrong(std::string why) { return Status(Code::kInvalidArgument, std::move(why)); }
 
@@ -54,11 +61,11 @@ class Parser {
       if (argument.starts_with('-') && argument.size() > 1) return Unknown(argument);
     }
     rest.insert(rest.end(), words.begin(), words.end());
-    RETURN_IF_ERROR(TakeMessage(rest));
+    RETURN_IF_ERROR(TakeWords(rest));
     for (const SettingValue& setting : settings_) {
       if (setting.option->count() > 0) line_.flags.emplace_back(setting.name, setting.value);
     }
-    if (json_) line_.publish.output = line_.tail.output = Output::kJson;
+    TakeSwitches();
     return std::move(line_);
   }
 
@@ -87,15 +94,71 @@ class Parser {
     }
   }
 
-  // The only word that a command takes is the message of `publish`.
-  Status TakeMessage(const std::vector<std::string>& words) {
-    if (words.empty()) return base::Ok();
-    if (line_.command != Command::kPublish) return Wrong("`" + words.front() + "` is not expected here");
-    if (words.size() > 1 || !line_.publish.message.empty()) {
+  // What a command takes besides options, in order. What is missing the command itself asks for.
+  std::vector<std::string*> Places() {
+    switch (line_.command) {
+      case Command::kPublish:
+        return {&line_.publish.message};
+      case Command::kStreams:
+        return {&line_.streams.stream};
+      case Command::kGroups:
+        return {&line_.groups.stream};
+      case Command::kPending:
+        return {&line_.pending.stream, &line_.pending.group};
+      case Command::kClaim:
+        return {&line_.claim.stream, &line_.claim.group, &line_.claim.consumer};
+      case Command::kTrim:
+        return {&line_.trim.stream};
+      case Command::kDeadLetters:
+        return {&action_, &line_.dead_letters.stream};
+      default:
+        return {};
+    }
+  }
+
+  Status TakeWords(const std::vector<std::string>& words) {
+    const std::vector<std::string*> places = Places();
+    if (line_.command == Command::kPublish && words.size() + (line_.publish.message.empty() ? 0 : 1) > 1) {
       return Wrong("there is more than one message; put quotes around it: tocsin publish --user ann \"Hello, world\"");
     }
-    line_.publish.message = words.front();
+    if (words.size() > places.size()) return Wrong("`" + words[places.size()] + "` is not expected here");
+    for (size_t i = 0; i < words.size(); ++i) *places[i] = words[i];
+    return line_.command == Command::kDeadLetters ? TakeAction() : base::Ok();
+  }
+
+  Status TakeAction() {
+    using Action = DeadLettersOptions::Action;
+    constexpr std::string_view kNames[] = {"list", "redrive", "drop"};
+    for (const Action action : {Action::kList, Action::kRedrive, Action::kDrop}) {
+      if (action_ != kNames[static_cast<size_t>(action)]) continue;
+      line_.dead_letters.action = action;
+      return CheckActionOptions(action);
+    }
+    if (action_.empty()) return Wrong("list, redrive or drop? `tocsin dead-letters --help` explains them");
+    return Wrong("`tocsin dead-letters` can list, redrive and drop, not `" + action_ + "`");
+  }
+
+  // `--dry-run` of a list, `--set` of a drop: whoever gives it believes in what will not happen.
+  Status CheckActionOptions(DeadLettersOptions::Action action) {
+    using Action = DeadLettersOptions::Action;
+    for (const auto& [flag, first, second] : {std::tuple("--set", Action::kRedrive, Action::kRedrive),
+                                              {"--unset", Action::kRedrive, Action::kRedrive},
+                                              {"--dry-run", Action::kRedrive, Action::kDrop},
+                                              {"--all", Action::kRedrive, Action::kDrop},
+                                              {"--count", Action::kList, Action::kList}}) {
+      if (app_.count(flag) == 0 || action == first || action == second) continue;
+      return Wrong("`" + std::string(flag) + "` means nothing to `tocsin dead-letters " + action_ + "`");
+    }
     return base::Ok();
+  }
+
+  void TakeSwitches() {
+    if (json_) line_.publish.output = line_.tail.output = Output::kJson;
+    if (json_ && operator_ != nullptr) operator_->output = Output::kJson;
+    if (exact_) line_.trim.precision = Precision::kExact;
+    if (force_) line_.trim.removal = Removal::kForced;
+    if (all_) line_.dead_letters.selection = DeadLettersOptions::Selection::kAll;
+    if (dry_run_) line_.dead_letters.rehearsal = Rehearsal::kDryRun;
   }
 
   void AddAll(Command command) {
@@ -130,8 +193,7 @@ class Parser {
         AddText("user", line_.tail.user);
         AddText("device", line_.tail.device);
         AddText("since", line_.tail.since);
-        names_.emplace_back("--count");
-        app_.add_option("--count", line_.tail.count);
+        AddCount(line_.tail.count);
         app_.add_flag("--json", json_);
         break;
       case Command::kToken:
@@ -141,10 +203,61 @@ class Parser {
         names_.emplace_back("--topics");
         app_.add_option("--topics", line_.token.topics)->delimiter(',')->allow_extra_args(false);
         break;
+      case Command::kStreams:
+        AddOperator(line_.streams);
+        break;
+      case Command::kGroups:
+        AddOperator(line_.groups);
+        break;
+      case Command::kPending:
+        AddOperator(line_.pending);
+        AddText("consumer", line_.pending.consumer);
+        AddText("idle", line_.pending.idle);
+        AddCount(line_.pending.count);
+        break;
+      case Command::kClaim:
+        AddOperator(line_.claim);
+        AddIds(line_.claim.ids);
+        AddText("idle", line_.claim.idle);
+        AddCount(line_.claim.count);
+        break;
+      case Command::kTrim:
+        AddOperator(line_.trim);
+        AddText("max_length", line_.trim.max_length);
+        AddText("min_id", line_.trim.min_id);
+        AddText("older_than", line_.trim.older_than);
+        AddSwitch("exact", exact_);
+        AddSwitch("force", force_);
+        break;
+      case Command::kDeadLetters:
+        AddDeadLetters(line_.dead_letters);
+        break;
       case Command::kVersion:
       case Command::kHelp:
         break;
     }
+  }
+
+  void AddOperator(OperatorOptions& options) {
+    operator_ = &options;
+    AddSettings({"data_dir", "redis_listen"});
+    AddText("redis", options.redis);
+    AddText("api_key", options.api_key);
+    AddSwitch("json", json_);
+  }
+
+  void AddDeadLetters(DeadLettersOptions& options) {
+    AddOperator(options);
+    AddSettings({"ingest_streams"});
+    AddList("filter", options.filters);
+    AddText("older_than", options.older_than);
+    AddText("newer_than", options.newer_than);
+    AddIds(options.ids);
+    AddSwitch("all", all_);
+    AddSwitch("dry_run", dry_run_);
+    AddList("set", options.set);
+    AddList("unset", options.unset);
+    AddCount(options.count);
   }
 
   // "data_dir" -> "--data-dir,--data_dir": a setting may be written as in the file.
@@ -162,6 +275,18 @@ class Parser {
   void AddList(std::string_view name, std::vector<std::string>& list) {
     app_.add_option(Spellings(name), list)->allow_extra_args(false);  // one value each time it is given
   }
+
+  void AddIds(std::vector<std::string>& ids) {
+    names_.emplace_back("--id");
+    app_.add_option("--id", ids)->delimiter(',')->allow_extra_args(false);
+  }
+
+  void AddCount(int64_t& count) {
+    names_.emplace_back("--count");
+    app_.add_option("--count", count);
+  }
+
+  void AddSwitch(std::string_view name, bool& on) { app_.add_flag(Spellings(name), on); }
 
   void AddSetting(const SettingHelp& setting) {
     settings_.push_back({.name = std::string(setting.name), .value = {}, .option = nullptr});
@@ -193,8 +318,10 @@ class Parser {
   CommandLine line_;
   std::deque<SettingValue> settings_;
   std::vector<std::string> names_;
-  bool help_ = false;
-  bool json_ = false;
+  OperatorOptions* operator_ = nullptr;  // in line_, of an operators' command
+  std::string action_;
+  bool help_ = false, json_ = false;
+  bool exact_ = false, force_ = false, all_ = false, dry_run_ = false;
 };
 
 Result<Command> CommandNamed(const std::string& name) {

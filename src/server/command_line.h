@@ -8,10 +8,24 @@
 #include "base/result.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/operator_commands.h"
 
 namespace tocsin::server {
 
-enum class Command : uint8_t { kServe, kPublish, kTail, kToken, kVersion, kHelp };
+enum class Command : uint8_t {
+  kServe,
+  kPublish,
+  kTail,
+  kToken,
+  kStreams,
+  kGroups,
+  kPending,
+  kClaim,
+  kTrim,
+  kDeadLetters,
+  kVersion,
+  kHelp
+};
 
 struct CommandLine {
   Command command = Command::kHelp;
@@ -20,6 +34,12 @@ struct CommandLine {
   PublishOptions publish{};
   TailOptions tail{};
   TokenCommandOptions token{};
+  StreamsOptions streams{};
+  GroupsOptions groups{};
+  PendingOptions pending{};
+  ClaimOptions claim{};
+  TrimOptions trim{};
+  DeadLettersOptions dead_letters{};
   std::string help{};  // kHelp: what to print
 };
 

@@ -65,7 +65,8 @@ std::vector<std::pair<std::string, std::string>> Mending::Apply(const StreamEntr
   std::vector<bool> done(set.size(), false);
   for (const auto& [name, value] : dead_letter.fields) {
     if (IsAddedField(name) || std::find(unset.begin(), unset.end(), name) != unset.end()) continue;
-    auto mended = std::find_if(set.begin(), set.end(), [&field = name](const auto& each) { return each.first == field; });
+    auto mended =
+        std::find_if(set.begin(), set.end(), [&field = name](const auto& each) { return each.first == field; });
     if (mended == set.end()) {
       fields.emplace_back(name, value);
       continue;
@@ -101,6 +102,9 @@ Result<DeadLetterChoice> DeadLetterChoice::Parse(const DeadLettersOptions& optio
   if (!options.ids.empty() && options.selection == DeadLettersOptions::Selection::kAll) {
     return Wrong("--all and --id together: which of them?");
   }
+  if (!options.ids.empty() && choice.older_than_ms + choice.newer_than_ms > 0) {
+    return Wrong("--id names entries: --older-than and --newer-than choose among all");
+  }
   choice.ids = options.ids;
   std::sort(choice.ids.begin(), choice.ids.end(),
             [](const std::string& a, const std::string& b) { return *EntryId::Parse(a) < *EntryId::Parse(b); });
@@ -120,7 +124,9 @@ Result<DeadLetterCursor> DeadLetterCursor::Open(RedisClient& redis, std::string 
   if (cursor.choice_.older_than_ms == 0 && cursor.choice_.newer_than_ms == 0) return cursor;
   Result<int64_t> now_ms = ServerTimeMs(redis);
   if (!now_ms.ok()) return now_ms.status();
-  const auto before = [&now_ms](int64_t age_ms) { return static_cast<uint64_t>(std::max<int64_t>(*now_ms - age_ms, 0)); };
+  const auto before = [&now_ms](int64_t age_ms) {
+    return static_cast<uint64_t>(std::max<int64_t>(*now_ms - age_ms, 0));
+  };
   if (cursor.choice_.newer_than_ms > 0) cursor.from_ = std::to_string(before(cursor.choice_.newer_than_ms));
   if (cursor.choice_.older_than_ms > 0 && bound && before(cursor.choice_.older_than_ms) < bound->ms) {
     cursor.to_ = std::to_string(before(cursor.choice_.older_than_ms));

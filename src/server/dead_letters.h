@@ -1,5 +1,5 @@
-// Dead letters: entries of `STREAM:dead`, which is what could not be delivered, each with why. Here is how they are chosen
-// and read; dead_letters_command.cc lists and drops them, redrive.cc publishes them again.
+// Dead letters: entries of `STREAM:dead`, which is what could not be delivered, each with why. Here is how they are
+// chosen and read; dead_letters_command.cc lists and drops them, redrive.cc publishes them again.
 #pragma once
 
 #include <cstddef>
@@ -62,7 +62,7 @@ struct DeadLetterChoice {
 class DeadLetterCursor {
  public:
   struct Page {
-    std::vector<StreamEntry> entries{};   // chosen ones
+    std::vector<StreamEntry> entries{};  // chosen ones
     std::vector<std::string> missing{};  // ids that were asked for and are not there
     bool end = false;                    // nothing was read: the end
     size_t taken = 0;                    // for Advance

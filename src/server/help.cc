@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/operator_help.h"
+
 namespace tocsin::server {
 namespace {
 
@@ -140,6 +142,15 @@ usage: tocsin COMMAND [OPTION...]
   token      make a development token     tocsin token --user ann --ttl 12h
   version    which version this is        tocsin version
 
+For operators, through the Redis port:
+
+  streams       what stands in the streams               tocsin streams
+  groups        how far a stream's groups are            tocsin groups notifications_stream
+  pending       delivered, not acknowledged              tocsin pending notifications_stream mailer --idle 5m
+  claim         hand that to another consumer            tocsin claim notifications_stream mailer worker-2 --idle 5m
+  trim          remove old entries, safely               tocsin trim notifications_stream --older-than 7d
+  dead-letters  what failed: list, redrive, drop         tocsin dead-letters list
+
 Try it: run `tocsin serve --demo` in one terminal, `tocsin tail --user ann` in a second one, and publish to `ann` from a
 third. Nothing need be configured: keys are made at the first start, in ./tocsin-data, and the commands find them there.
 
@@ -157,6 +168,13 @@ std::string HelpFor(Command command) {
       return std::string(kTailHelp);
     case Command::kToken:
       return std::string(kTokenHelp);
+    case Command::kStreams:
+    case Command::kGroups:
+    case Command::kPending:
+    case Command::kClaim:
+    case Command::kTrim:
+    case Command::kDeadLetters:
+      return OperatorHelp(command);
     case Command::kVersion:
     case Command::kHelp:
       return MainHelp();

@@ -7,6 +7,7 @@
 #include "server/command_line.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/operator_commands.h"
 #include "server/serve.h"
 
 namespace tocsin::server {
@@ -25,6 +26,18 @@ std::string_view NameOf(Command command) {
       return "tocsin tail";
     case Command::kToken:
       return "tocsin token";
+    case Command::kStreams:
+      return "tocsin streams";
+    case Command::kGroups:
+      return "tocsin groups";
+    case Command::kPending:
+      return "tocsin pending";
+    case Command::kClaim:
+      return "tocsin claim";
+    case Command::kTrim:
+      return "tocsin trim";
+    case Command::kDeadLetters:
+      return "tocsin dead-letters";
     case Command::kVersion:
     case Command::kHelp:
       break;
@@ -69,6 +82,18 @@ int Run(std::vector<std::string> arguments) {
       return Tail(line->tail, *config);
     case Command::kToken:
       return Token(line->token, *config);
+    case Command::kStreams:
+      return Streams(line->streams, *config);
+    case Command::kGroups:
+      return Groups(line->groups, *config);
+    case Command::kPending:
+      return Pending(line->pending, *config);
+    case Command::kClaim:
+      return Claim(line->claim, *config);
+    case Command::kTrim:
+      return Trim(line->trim, *config);
+    case Command::kDeadLetters:
+      return DeadLetters(line->dead_letters, *config);
     case Command::kVersion:
     case Command::kHelp:
       break;

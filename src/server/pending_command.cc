@@ -26,7 +26,8 @@ Status NoGroupHint(const Status& status, const std::string& stream) {
                   "; `tocsin streams` lists the streams, `tocsin groups " + Escaped(stream) + "` its groups");
 }
 
-// ---- pending -----------------------------------------------------------------------------------------------------------
+// ---- pending
+// -----------------------------------------------------------------------------------------------------------
 
 void Print(const PendingOptions& options, const RedisReply& entry, Table& table) {
   const std::string &id = entry.At(0).text, &consumer = entry.At(1).text;
@@ -82,7 +83,8 @@ Status RunPending(const PendingOptions& options, const Config& config) {
   return base::Ok();
 }
 
-// ---- claim -------------------------------------------------------------------------------------------------------------
+// ---- claim
+// -------------------------------------------------------------------------------------------------------------
 
 class Claimer {
  public:
@@ -124,8 +126,8 @@ class Claimer {
       if (replies->back().is_error()) return StatusOf(replies->back());
       const std::vector<RedisReply>& claimed = replies->back().elements;
       for (size_t i = 0; i < ids.size(); ++i) {
-        const bool moved = std::any_of(claimed.begin(), claimed.end(),
-                                       [&](const RedisReply& each) { return each.text == ids[i]; });
+        const bool moved =
+            std::any_of(claimed.begin(), claimed.end(), [&](const RedisReply& each) { return each.text == ids[i]; });
         if (moved) {
           Claimed(ids[i]);
         } else if ((*replies)[i].elements.empty()) {
@@ -181,7 +183,8 @@ class Claimer {
     if (claimed_ > 0) {
       text += "; it gets them with XREADGROUP ... STREAMS " + stream + " 0 (its own pending ones), not with >";
     }
-    if (claimed_ > 0 && is_new) text += "\n`" + consumer + "` was no consumer of the group before: is it spelled right?";
+    if (claimed_ > 0 && is_new)
+      text += "\n`" + consumer + "` was no consumer of the group before: is it spelled right?";
     if (more_) text += "\nthere may be more: run it again, or give a larger --count";
     std::fprintf(stderr, "%s\n", text.c_str());
   }

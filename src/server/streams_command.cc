@@ -14,7 +14,7 @@ using base::Result;
 using base::Status;
 using Align = Table::Align;
 
-constexpr size_t kKeysAtOnce = 20;  // XINFO answers with two whole entries a stream
+constexpr size_t kKeysAtOnce = 20;                   // XINFO answers with two whole entries a stream
 constexpr uint64_t kFirstClockMs = 100'000'000'000;  // an id below was not made from a clock: it has no age
 
 struct Summary {
@@ -40,8 +40,12 @@ Summary SummaryOf(const std::string& name, const RedisReply& stream, const Redis
 }
 
 Table SummaryTable() {
-  return Table({{"stream"}, {"length", Align::kRight}, {"groups", Align::kRight}, {"oldest", Align::kRight},
-                {"size", Align::kRight}, {"last id"}});
+  return Table({{"stream"},
+                {"length", Align::kRight},
+                {"groups", Align::kRight},
+                {"oldest", Align::kRight},
+                {"size", Align::kRight},
+                {"last id"}});
 }
 
 void Add(Table& table, const Summary& summary) {
@@ -132,8 +136,12 @@ std::string AgeOf(const RedisReply& then_ms, int64_t now_ms) {
 }
 
 Table GroupTable() {
-  return Table({{"group, consumer"}, {"consumers", Align::kRight}, {"pending", Align::kRight}, {"lag", Align::kRight},
-                {"idle", Align::kRight}, {"last delivered"}});
+  return Table({{"group, consumer"},
+                {"consumers", Align::kRight},
+                {"pending", Align::kRight},
+                {"lag", Align::kRight},
+                {"idle", Align::kRight},
+                {"last delivered"}});
 }
 
 void AddGroups(Table& table, const RedisReply& full, int64_t now_ms) {

@@ -68,8 +68,8 @@ void AppendJsonUnit(std::string& json, uint32_t unit) { json += Formatted("\\u%0
 
 // Characters, which is near enough to columns.
 size_t WidthOf(std::string_view text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 }  // namespace

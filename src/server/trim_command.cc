@@ -26,8 +26,8 @@ bool IsIdOrMs(std::string_view text) {
 }
 
 Status Check(const TrimOptions& options) {
-  const int bounds = (options.max_length.empty() ? 0 : 1) + (options.min_id.empty() ? 0 : 1) +
-                     (options.older_than.empty() ? 0 : 1);
+  const int bounds =
+      (options.max_length.empty() ? 0 : 1) + (options.min_id.empty() ? 0 : 1) + (options.older_than.empty() ? 0 : 1);
   if (options.stream.empty()) return Wrong("of which stream? tocsin trim notifications_stream --older-than 7d");
   if (bounds != 1) return Wrong("give one of --max-length N, --min-id ID, --older-than 7d");
   if (!options.max_length.empty() && !IsNumber(options.max_length)) {
@@ -61,7 +61,8 @@ std::string HoldingGroups(RedisClient& redis, const std::string& stream) {
 void Explain(RedisClient& redis, const TrimOptions& options) {
   std::string text;
   if (options.precision == Precision::kWholeNodes) {
-    text += "more is there than was asked for: only whole nodes of about 100 entries go; --exact removes to the entry\n";
+    text +=
+        "more is there than was asked for: only whole nodes of about 100 entries go; --exact removes to the entry\n";
   }
   const std::string holding = HoldingGroups(redis, options.stream);
   if (options.removal == Removal::kAcknowledged && !holding.empty()) {
@@ -82,7 +83,8 @@ Result<bool> IsMoreThere(RedisClient& redis, const TrimOptions& options, const s
   return !before->empty();
 }
 
-// By portions: one XTRIM ~ removes a limited number, and others are served between two. What is left of a node goes last.
+// By portions: one XTRIM ~ removes a limited number, and others are served between two. What is left of a node goes
+// last.
 Result<int64_t> Remove(RedisClient& redis, const TrimOptions& options, const std::string& threshold) {
   RedisCommand trim = {"XTRIM", options.stream, options.max_length.empty() ? "MINID" : "MAXLEN", "~", threshold};
   if (options.removal == Removal::kAcknowledged) trim.emplace_back("ACKED");
@@ -133,8 +135,7 @@ Status RunTrim(const TrimOptions& options, const Config& config) {
     json.Text("stream", options.stream).Number("removed", *removed).Number("left", left->integer);
     std::printf("%s\n", json.ToString().c_str());
   } else {
-    std::printf("%lld removed, %lld left\n", static_cast<long long>(*removed),
-                static_cast<long long>(left->integer));
+    std::printf("%lld removed, %lld left\n", static_cast<long long>(*removed), static_cast<long long>(left->integer));
   }
   std::fflush(stdout);
   Result<bool> more = IsMoreThere(*redis, options, threshold, left->integer);
