@@ -73,19 +73,76 @@ TEST(CommandLine, TailAndToken) {
   EXPECT_EQ(token.token.topics, (std::vector<std::string>{"news", "team.*"}));
 }
 
+TEST(CommandLine, OperatorsCommands) {
+  CommandLine streams = Parse({"streams", "--redis", "redis://h:1", "--api-key", "k", "--json"});
+  EXPECT_EQ(streams.command, Command::kStreams);
+  EXPECT_EQ(streams.streams.redis, "redis://h:1");
+  EXPECT_EQ(streams.streams.api_key, "k");
+  EXPECT_EQ(streams.streams.output, Output::kJson);
+  EXPECT_EQ(streams.streams.stream, "");
+  EXPECT_EQ(Parse({"groups", "s"}).groups.stream, "s");
+  CommandLine pending = Parse({"pending", "s", "--idle", "60s", "g", "--consumer", "c", "--count", "7"});
+  EXPECT_EQ(pending.pending.stream, "s");
+  EXPECT_EQ(pending.pending.group, "g");
+  EXPECT_EQ(pending.pending.consumer, "c");
+  EXPECT_EQ(pending.pending.idle, "60s");
+  EXPECT_EQ(pending.pending.count, 7);
+  CommandLine claim = Parse({"claim", "s", "g", "c", "--id", "1-0,2-0", "--id", "3-0"});
+  EXPECT_EQ(claim.claim.consumer, "c");
+  EXPECT_EQ(claim.claim.ids, (std::vector<std::string>{"1-0", "2-0", "3-0"}));
+  CommandLine trim = Parse({"trim", "s", "--max-length", "5", "--exact"});
+  EXPECT_EQ(trim.trim.max_length, "5");
+  EXPECT_EQ(trim.trim.precision, Precision::kExact);
+  EXPECT_EQ(trim.trim.removal, Removal::kAcknowledged);
+  EXPECT_EQ(Parse({"trim", "s", "--min-id", "5", "--force"}).trim.removal, Removal::kForced);
+}
+
+TEST(CommandLine, DeadLetters) {
+  using Action = DeadLettersOptions::Action;
+  EXPECT_EQ(Parse({"dead-letters", "list"}).dead_letters.action, Action::kList);
+  CommandLine line = Parse({"dead-letters", "redrive", "s", "--filter", "a=1,2", "--filter", "b~c", "--dry-run",
+                            "--set", "x=1,2", "--unset", "y", "--older-than", "7d"});
+  EXPECT_EQ(line.dead_letters.action, Action::kRedrive);
+  EXPECT_EQ(line.dead_letters.stream, "s");
+  EXPECT_EQ(line.dead_letters.filters, (std::vector<std::string>{"a=1,2", "b~c"}));
+  EXPECT_EQ(line.dead_letters.set, std::vector<std::string>{"x=1,2"});
+  EXPECT_EQ(line.dead_letters.unset, std::vector<std::string>{"y"});
+  EXPECT_EQ(line.dead_letters.rehearsal, Rehearsal::kDryRun);
+  EXPECT_EQ(line.dead_letters.selection, DeadLettersOptions::Selection::kChosen);
+  CommandLine drop = Parse({"dead-letters", "drop", "--all"});
+  EXPECT_EQ(drop.dead_letters.selection, DeadLettersOptions::Selection::kAll);
+  EXPECT_EQ(drop.dead_letters.rehearsal, Rehearsal::kNo);
+  EXPECT_NE(MessageOf({"dead-letters"}).find("--help"), std::string::npos);
+  EXPECT_NE(MessageOf({"dead-letters", "purge"}).find("`purge`"), std::string::npos);
+  EXPECT_FALSE(MessageOf({"dead-letters", "list", "s", "t"}).empty());
+  // Who gives it believes in what would not happen.
+  EXPECT_FALSE(MessageOf({"dead-letters", "list", "--dry-run"}).empty());
+  EXPECT_FALSE(MessageOf({"dead-letters", "list", "--all"}).empty());
+  EXPECT_FALSE(MessageOf({"dead-letters", "drop", "--all", "--set", "a=1"}).empty());
+  EXPECT_FALSE(MessageOf({"dead-letters", "redrive", "--all", "--count", "3"}).empty());
+}
+
 TEST(CommandLine, HelpTeaches) {
   for (std::vector<std::string> arguments : std::vector<std::vector<std::string>>{{"--help"},
                                                                                   {"-h"},
                                                                                   {"help"},
                                                                                   {"serve", "--help"},
                                                                                   {"publish", "-h"},
+                                                                                  {"streams", "-h"},
+                                                                                  {"groups", "-h"},
+                                                                                  {"help", "pending"},
+                                                                                  {"claim", "-h"},
+                                                                                  {"trim", "-h"},
+                                                                                  {"dead-letters", "-h"},
+                                                                                  {"dead-letters", "list", "-h"},
                                                                                   {"help", "tail"},
                                                                                   {"token", "--user", "x", "--help"}}) {
     CommandLine line = Parse(arguments);
     EXPECT_EQ(line.command, Command::kHelp);
     EXPECT_NE(line.help.find("usage: tocsin"), std::string::npos) << line.help;
   }
-  for (const char* command : {"serve", "publish", "tail", "token", "version"}) {
+  for (const char* command : {"serve", "publish", "tail", "token", "version", "streams", "groups", "pending", "claim",
+                              "trim", "dead-letters"}) {
     EXPECT_NE(MainHelp().find(command), std::string::npos);
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/entry_id.h"
+#include "notifier/router.h"
 #include "server/terminal.h"
 
 namespace tocsin::server {
@@ -24,6 +25,11 @@ size_t SizeOf(const StreamEntry& entry) {
 }
 
 }  // namespace
+
+std::string_view FailedGroup(const StreamEntry& dead_letter) {
+  const std::string_view group = dead_letter.Field(kGroupField);
+  return group == notifier::kGroup ? std::string_view() : group;
+}
 
 bool IsAddedField(std::string_view name) { return name.starts_with("tocsin_"); }
 
@@ -98,17 +104,15 @@ Result<DeadLetterChoice> DeadLetterChoice::Parse(const DeadLettersOptions& optio
     if (!ms.ok()) return ms.status();
     choice.newer_than_ms = *ms;
   }
-  RETURN_IF_ERROR(CheckIds(options.ids));
+  Result<std::vector<std::string>> ids = IdsOption(options.ids);
+  if (!ids.ok()) return ids.status();
   if (!options.ids.empty() && options.selection == DeadLettersOptions::Selection::kAll) {
     return Wrong("--all and --id together: which of them?");
   }
   if (!options.ids.empty() && choice.older_than_ms + choice.newer_than_ms > 0) {
     return Wrong("--id names entries: --older-than and --newer-than choose among all");
   }
-  choice.ids = options.ids;
-  std::sort(choice.ids.begin(), choice.ids.end(),
-            [](const std::string& a, const std::string& b) { return *EntryId::Parse(a) < *EntryId::Parse(b); });
-  choice.ids.erase(std::unique(choice.ids.begin(), choice.ids.end()), choice.ids.end());
+  choice.ids = std::move(ids).value();
   return choice;
 }
 
@@ -199,7 +203,7 @@ std::string DeadLetterJson(const StreamEntry& dead_letter) {
   JsonLine json, fields;
   json.Text("id", dead_letter.id).Text("reason", dead_letter.Field(kReasonField));
   json.Text("former_id", dead_letter.Field(kFormerIdField)).Text("attempts", dead_letter.Field(kAttemptsField));
-  const std::string_view group = dead_letter.Field(kGroupField);
+  const std::string_view group = FailedGroup(dead_letter);
   group.empty() ? json.Null("group") : json.Text("group", group);
   for (const auto& [name, value] : dead_letter.fields) {
     if (!IsAddedField(name)) fields.Text(name, value);

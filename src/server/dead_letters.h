@@ -19,7 +19,10 @@ inline constexpr std::string_view kDeadLetterSuffix = ":dead";
 inline constexpr std::string_view kReasonField = "tocsin_reason";
 inline constexpr std::string_view kAttemptsField = "tocsin_attempts";
 inline constexpr std::string_view kFormerIdField = "tocsin_id";
-inline constexpr std::string_view kGroupField = "tocsin_group";  // the group that gave up; none: Tocsin's router did
+inline constexpr std::string_view kGroupField = "tocsin_group";
+
+// The group that gave the entry up; "": Tocsin's router did, and no user has it.
+std::string_view FailedGroup(const StreamEntry& dead_letter);
 
 // Whether the server wrote this field, not the producer.
 bool IsAddedField(std::string_view name);
@@ -52,7 +55,7 @@ struct DeadLetterChoice {
   std::vector<FieldFilter> filters{};
   int64_t older_than_ms = 0;  // 0: no matter
   int64_t newer_than_ms = 0;
-  std::vector<std::string> ids{};  // sorted, each once; none: all
+  std::vector<std::string> ids{};  // in order, each once; none: all
 
   static base::Result<DeadLetterChoice> Parse(const DeadLettersOptions& options);
 };

@@ -65,7 +65,7 @@ Status List(RedisClient& redis, DeadLetterCursor& cursor, const DeadLettersOptio
         std::printf("%s\n", DeadLetterJson(entry).c_str());
         continue;
       }
-      const std::string_view group = entry.Field(kGroupField);
+      const std::string_view group = FailedGroup(entry);
       table.Add({Escaped(entry.id), AgeOf(entry.id, *now_ms), group.empty() ? "-" : Shortened(group, kShownValue),
                  Shortened(entry.Field(kAttemptsField), kShownValue),
                  Shortened(entry.Field(kReasonField), kShownReason), ShownFields(entry)});

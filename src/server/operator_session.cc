@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <set>
 
 #include "base/clock.h"
 #include "model/entry_id.h"
@@ -114,8 +115,8 @@ Status Authenticate(RedisClient& redis, const Login& login) {
   if (!replies->back().is_error()) return base::Ok();
   Status status = StatusOf(replies->back());
   if (status.code() != Code::kUnauthenticated || login.no_key.ok()) return status;
-  return Status(Code::kUnauthenticated, "the server at " + login.url.address.ToString() +
-                                            " asks for an API key: " + std::string(login.no_key.message()));
+  return Status(Code::kUnauthenticated, "the server at " + login.url.address.ToString() + " asks for a password; " +
+                                            std::string(login.no_key.message()));
 }
 
 }  // namespace
@@ -165,13 +166,18 @@ Result<int64_t> DurationOption(std::string_view name, const std::string& text) {
   return Status(Code::kInvalidArgument, std::string(name) + ": " + std::string(ms.status().message()));
 }
 
-Status CheckIds(const std::vector<std::string>& ids) {
-  for (const std::string& id : ids) {
-    if (!model::EntryId::Parse(id)) {
-      return Status(Code::kInvalidArgument, "--id " + id + ": an id is MS-N, for example 1795494169140-0");
+Result<std::vector<std::string>> IdsOption(const std::vector<std::string>& texts) {
+  std::set<model::EntryId> parsed;
+  for (const std::string& text : texts) {
+    const auto id = model::EntryId::Parse(text);
+    if (!id) {
+      return Status(Code::kInvalidArgument, "--id " + text + ": an id is MS-N, for example 1795494169140-0");
     }
+    parsed.insert(*id);
   }
-  return base::Ok();
+  std::vector<std::string> ids;
+  for (const model::EntryId id : parsed) ids.push_back(id.ToString());
+  return ids;
 }
 
 std::string_view StreamEntry::Field(std::string_view name) const {

@@ -33,8 +33,8 @@ base::Result<int64_t> ServerTimeMs(RedisClient& redis);
 
 // `text` of the option `name` in milliseconds, as ParseDuration has it.
 base::Result<int64_t> DurationOption(std::string_view name, const std::string& text);
-// kInvalidArgument unless each is an id, `MS-N`.
-base::Status CheckIds(const std::vector<std::string>& ids);
+// The ids, `MS-N` each, as a server writes them, in order and each once; kInvalidArgument names one that is none.
+base::Result<std::vector<std::string>> IdsOption(const std::vector<std::string>& texts);
 
 struct StreamEntry {
   std::string id;

@@ -88,12 +88,12 @@ Status RunPending(const PendingOptions& options, const Config& config) {
 
 class Claimer {
  public:
-  Claimer(const ClaimOptions& options, RedisClient& redis)
-      : options_(options), redis_(redis), table_({{"id"}, {"result"}}) {}
+  Claimer(const ClaimOptions& options, std::vector<std::string> ids, RedisClient& redis)
+      : options_(options), ids_(std::move(ids)), redis_(redis), table_({{"id"}, {"result"}}) {}
 
   Status Run(int64_t idle_ms) {
     const bool is_new = IsNewConsumer();
-    Status status = options_.ids.empty() ? ByIdle(idle_ms) : ByIds();
+    Status status = ids_.empty() ? ByIdle(idle_ms) : ByIds();
     PrintSoFar(is_new);
     RETURN_IF_ERROR(NoGroupHint(status, options_.stream));
     if (not_pending_ == 0) return base::Ok();
@@ -112,10 +112,10 @@ class Claimer {
 
   // JUSTID: handing over is no delivery, so it does not count as one.
   Status ByIds() {
-    for (size_t at = 0; at < options_.ids.size(); at += static_cast<size_t>(kClaimAtOnce)) {
-      const size_t end = std::min(options_.ids.size(), at + static_cast<size_t>(kClaimAtOnce));
-      const std::vector<std::string> ids(options_.ids.begin() + static_cast<std::ptrdiff_t>(at),
-                                         options_.ids.begin() + static_cast<std::ptrdiff_t>(end));
+    for (size_t at = 0; at < ids_.size(); at += static_cast<size_t>(kClaimAtOnce)) {
+      const size_t end = std::min(ids_.size(), at + static_cast<size_t>(kClaimAtOnce));
+      const std::vector<std::string> ids(ids_.begin() + static_cast<std::ptrdiff_t>(at),
+                                         ids_.begin() + static_cast<std::ptrdiff_t>(end));
       std::vector<RedisCommand> commands;
       for (const std::string& id : ids) commands.push_back({"XPENDING", options_.stream, options_.group, id, id, "1"});
       commands.push_back({"XCLAIM", options_.stream, options_.group, options_.consumer, "0"});
@@ -183,13 +183,13 @@ class Claimer {
     if (claimed_ > 0) {
       text += "; it gets them with XREADGROUP ... STREAMS " + stream + " 0 (its own pending ones), not with >";
     }
-    if (claimed_ > 0 && is_new)
-      text += "\n`" + consumer + "` was no consumer of the group before: is it spelled right?";
+    if (is_new) text += "\n`" + consumer + "` was no consumer of the group before: is it spelled right?";
     if (more_) text += "\nthere may be more: run it again, or give a larger --count";
     std::fprintf(stderr, "%s\n", text.c_str());
   }
 
   const ClaimOptions& options_;
+  const std::vector<std::string> ids_;
   RedisClient& redis_;
   Table table_;
   int64_t claimed_ = 0, deleted_ = 0, not_pending_ = 0;
@@ -207,7 +207,8 @@ Status RunClaim(const ClaimOptions& options, const Config& config) {
                   "say which: --id ID (may be given again), or --idle 5m for all that have been idle for so long");
   }
   if (options.count < 1) return Status(Code::kInvalidArgument, "--count is 1 or more");
-  RETURN_IF_ERROR(CheckIds(options.ids));
+  Result<std::vector<std::string>> ids = IdsOption(options.ids);
+  if (!ids.ok()) return ids.status();
   int64_t idle_ms = 0;
   if (!options.idle.empty()) {
     Result<int64_t> given_ms = DurationOption("--idle", options.idle);
@@ -216,7 +217,7 @@ Status RunClaim(const ClaimOptions& options, const Config& config) {
   }
   Result<RedisClient> redis = OpenRedis(options, config);
   if (!redis.ok()) return redis.status();
-  return Claimer(options, *redis).Run(idle_ms);
+  return Claimer(options, std::move(ids).value(), *redis).Run(idle_ms);
 }
 
 }  // namespace

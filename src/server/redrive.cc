@@ -181,7 +181,7 @@ class Redriver {
 
   void Count(const StreamEntry& entry) {
     ++redriven_;
-    const std::string_view group = entry.Field(kGroupField);
+    const std::string_view group = FailedGroup(entry);
     if (group.empty()) return;
     ++of_groups_;
     if (groups_.size() <= kShownGroups) groups_.emplace(group);
