@@ -19,16 +19,20 @@ sys.path.insert(0, str(HERE))
 
 from peers.nchan import Nchan  # noqa: E402
 from peers.peer import API_KEY, JWT_SECRET, BenchError, Peer, output, raise_file_limit  # noqa: E402
+from peers.redis import RedisAlways, RedisEverysec, RedisEverysec16  # noqa: E402
 from peers.relay import Relay, RelayWs  # noqa: E402
 from peers.stack import Stack, StackAlways  # noqa: E402
 from peers.tocsin import Tocsin  # noqa: E402
 from works.work import Medians, Work  # noqa: E402
 
-PEERS: dict[str, type[Peer]] = {p.name: p for p in (Tocsin, Nchan, Stack, StackAlways, Relay, RelayWs)}
-DEFAULT_PEERS = ["tocsin", "nchan", "stack", "relay"]
-WORKS = ["P3", "P4", "P5", "P6"]  # each is works/<name>.py
+PEERS: dict[str, type[Peer]] = {
+    p.name: p
+    for p in (Tocsin, Nchan, Stack, StackAlways, Relay, RelayWs, RedisAlways, RedisEverysec, RedisEverysec16)
+}
+DEFAULT_PEERS = ["tocsin", "nchan", "stack", "relay", "redis-always", "redis-everysec", "redis-everysec-16"]
+WORKS = ["P3", "P4", "P5", "P6", "P7", "P8", "BLOCKED", "LARGE"]  # each is works/<name>.py
 FILES_NEEDED = 11_000
-LOAD_TIMEOUT_S = 400
+LOAD_TIMEOUT_S = 1_300
 NOISY = 0.10  # foreign CPU, as a share of one core
 LOAD_BOUND = 0.95  # the load generator's own core
 
@@ -81,7 +85,7 @@ class Bench:
         self.build = ROOT / "build/bench"
         Tocsin.binary = chosen.tocsin.resolve()
         self.peers = [PEERS[name](self.build) for name in chosen.peers]
-        self.works: list[Work] = [import_module(f"works.{name.lower()}").WORK for name in chosen.works]
+        self.works: list[Work] = [work for name in chosen.works for work in works_of(name)]
         # work -> peer -> reports of its runs
         self.reports: dict[str, dict[str, list[dict]]] = {w.name: {} for w in self.works}
 
@@ -94,9 +98,12 @@ class Bench:
             raise BenchError(f"{self.build / 'run'} is in memory: an fsync there measures nothing")
         for run in range(self.chosen.runs):
             for work in self.works:
+                if work.most_runs is not None and run >= work.most_runs:
+                    continue
                 # Rotated, so that nobody always comes first or after the same neighbour.
-                turn = run % len(self.peers)
-                for peer in self.peers[turn:] + self.peers[:turn]:
+                peers = [p for p in self.peers if work.dialect in p.dialects and p.name in (work.peers or PEERS)]
+                turn = run % max(1, len(peers))
+                for peer in peers[turn:] + peers[:turn]:
                     self.keep(work, peer.name, run, self.against(work, peer))
                 if work.base_line:
                     self.keep(work, work.base_line, run, self.base_line(work))
@@ -104,25 +111,30 @@ class Bench:
 
     def against(self, work: Work, peer: Peer) -> dict:
         try:
-            peer.start(self.chosen.server_core)
-            report = self.load(
-                work.load,
-                {
-                    **work.options(peer, self.chosen.quick),
-                    "peer": peer.load_peer,
-                    "port": peer.port,
-                    "pids": ",".join(map(str, peer.pids())),
-                    "jwt-secret": JWT_SECRET,
-                    "api-key": API_KEY,
-                },
-            )
+            if work.drive is not None:
+                return work.drive(self, work, peer, self.chosen.quick)
+            peer.start(self.chosen.server_core, work.dialect)
+            report = self.load_peer(work.load, peer, work.options(peer, self.chosen.quick))
             if report["valid"] and (objection := peer.objection(report)):
                 report = {**report, "valid": False, "invalid": objection}
             return report
-        except BenchError as failure:
+        except (BenchError, subprocess.TimeoutExpired) as failure:
             return {"valid": False, "invalid": str(failure)}
         finally:
             peer.stop()
+
+    def load_peer(self, word: str, peer: Peer, options: dict) -> dict:
+        return self.load(
+            word,
+            {
+                **options,
+                "peer": peer.load_peer,
+                "port": peer.port,
+                "pids": ",".join(map(str, peer.pids())),
+                "jwt-secret": JWT_SECRET,
+                "api-key": API_KEY,
+            },
+        )
 
     def base_line(self, work: Work) -> dict:
         options = work.options(None, self.chosen.quick)
@@ -161,6 +173,7 @@ class Bench:
             self.print_work(work, medians[work.name])
         path = self.write(medians)
         print(f"\nall figures of all runs: {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
+        print(f"load average at the end: {os.getloadavg()[0]:.1f}, {os.getloadavg()[1]:.1f}, {os.getloadavg()[2]:.1f}")
         if self.chosen.quick or self.chosen.runs < 5:
             print("short or fewer than 5 runs: these figures show that the benchmark works, not how fast anything is")
         every = [r for peers in self.reports.values() for reports in peers.values() for r in reports]
@@ -214,11 +227,15 @@ class Bench:
             if limit is None:
                 print(f"  {bar.text()}: {bar.peer} was not measured")
             else:
-                verdict = "met" if ours[bar.figure] <= limit else "MISSED"
+                verdict = "met" if bar.met(ours[bar.figure], limit) else "MISSED"
                 foreign = max(ours.get("foreign_busy", 0), medians.get(bar.peer, {}).get("foreign_busy", 0))
                 if foreign > NOISY:
                     verdict += f", but worth nothing: others used {foreign:.0%} of a core"
                 print(f"  {bar.text()}: {ours[bar.figure]:.2f} against {limit:.2f}: {verdict}")
+        for name, theirs in medians.items():
+            if work.ratios and name != "tocsin":
+                ratios = ", ".join(f"{ours[figure] / theirs[figure]:.2f}x {figure}" for figure in work.ratios)
+                print(f"  tocsin : {name} = {ratios}")
 
     def write(self, medians: dict[str, Medians]) -> Path:
         now = datetime.datetime.now().astimezone()
@@ -234,6 +251,7 @@ class Bench:
                 "server_core": self.chosen.server_core,
                 "load_core": self.chosen.load_core,
             },
+            "load_average": os.getloadavg(),
             "quick": self.chosen.quick,
             "runs": self.chosen.runs,
             "peers": {
@@ -245,6 +263,11 @@ class Bench:
         }
         path.write_text(json.dumps(document, indent=1) + "\n")
         return path
+
+
+def works_of(name: str) -> list[Work]:
+    module = import_module(f"works.{name.lower()}")
+    return module.WORKS if hasattr(module, "WORKS") else [module.WORK]
 
 
 def cpu_model() -> str:

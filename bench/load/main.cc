@@ -9,9 +9,16 @@ int main(int argc, char** argv) {
   using tocsin::bench::Options;
   using tocsin::bench::Report;
   const std::map<std::string_view, void (*)(const Options&, Report*)> works = {
-      {"notify", tocsin::bench::RunNotify},          {"latency", tocsin::bench::RunLatency},
-      {"memory", tocsin::bench::RunMemory},          {"connect", tocsin::bench::RunConnect},
+      {"notify", tocsin::bench::RunNotify},
+      {"latency", tocsin::bench::RunLatency},
+      {"memory", tocsin::bench::RunMemory},
+      {"connect", tocsin::bench::RunConnect},
       {"commit-loop", tocsin::bench::RunCommitLoop},
+      {"xadd", tocsin::bench::RunXadd},
+      {"consume", tocsin::bench::RunConsume},
+      {"blocked", tocsin::bench::RunBlocked},
+      {"fill", tocsin::bench::RunFill},
+      {"visit", tocsin::bench::RunVisit},
   };
   const Options options = tocsin::bench::ParseOptions(argc, argv);
   const auto work = works.find(options.work);

@@ -11,10 +11,11 @@ namespace tocsin::bench {
 namespace {
 
 constexpr const char* kUsage =
-    "usage: tocsin-bench WORK --peer tocsin|nchan|stack|relay --port N --pids PID[,PID] [options]\n"
+    "usage: tocsin-bench WORK --peer tocsin|nchan|stack|relay|redis --port N --pids PID[,PID] [options]\n"
     "  --jwt-secret S --api-key K        what the server checks\n"
     "  --users N --publishers N --rate N --seconds S --warm-up S\n"
     "  --connections N                   of the works that count connections\n"
+    "  --commands N --pipeline N --streams N --entries N   of the works on the Redis port\n"
     "  --dir DIR --server-core N         of commit-loop, which needs no server\n"
     "Prints one JSON object. Started by bench/run.py; see bench/README.md.\n";
 
@@ -28,6 +29,7 @@ Peer ParsePeer(std::string_view name) {
   if (name == "nchan") return Peer::kNchan;
   if (name == "stack") return Peer::kStack;
   if (name == "relay") return Peer::kRelay;
+  if (name == "redis") return Peer::kRedis;
   WrongUsage("unknown peer");
 }
 
@@ -58,6 +60,10 @@ Options ParseOptions(int argc, char** argv) {
       {"--seconds", [&](const char* v) { options.seconds = std::atof(v); }},
       {"--warm-up", [&](const char* v) { options.warm_up_seconds = std::atof(v); }},
       {"--rate", [&](const char* v) { options.rate = std::atoi(v); }},
+      {"--commands", [&](const char* v) { options.commands = std::atoi(v); }},
+      {"--pipeline", [&](const char* v) { options.pipeline = std::atoi(v); }},
+      {"--streams", [&](const char* v) { options.streams = std::atoi(v); }},
+      {"--entries", [&](const char* v) { options.entries = std::atoi(v); }},
       {"--dir", [&](const char* v) { options.directory = v; }},
       {"--server-core", [&](const char* v) { options.server_core = std::atoi(v); }},
   };

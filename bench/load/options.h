@@ -10,7 +10,7 @@
 namespace tocsin::bench {
 
 // Which dialect the server under test speaks.
-enum class Peer { kTocsin, kNchan, kStack, kRelay, kNone };
+enum class Peer { kTocsin, kNchan, kStack, kRelay, kRedis, kNone };
 
 struct Options {
   std::string work;
@@ -24,7 +24,12 @@ struct Options {
   int connections = 10'000;
   double seconds = 5;
   double warm_up_seconds = 1;
-  int rate = 2'000;       // per second, of the open loops
+  int rate = 2'000;  // per second, of the open loops
+  // Of the works on the Redis port.
+  int commands = 100'000;
+  int pipeline = 1;
+  int streams = 1;
+  int entries = 300'000;
   std::string directory;  // where the commit loop writes
   int server_core = -1;
 };

@@ -85,6 +85,7 @@ void Publisher::Publish(std::string_view user, std::string_view body) {
       break;
     case Peer::kNchan:
     case Peer::kRelay:
+    case Peer::kRedis:
     case Peer::kNone:
       request_ += "/pub?id=";
       request_ += user;

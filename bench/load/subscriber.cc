@@ -50,6 +50,7 @@ void Subscriber::Prepare() {
       break;
     case Peer::kNchan:
     case Peer::kRelay:
+    case Peer::kRedis:
     case Peer::kNone:
       request_ += "/sub?id=" + name;
       break;

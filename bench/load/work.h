@@ -17,5 +17,14 @@ void RunMemory(const Options& options, Report* report);
 void RunConnect(const Options& options, Report* report);
 // The base line of P4: append + fdatasync at the same rate, no server.
 void RunCommitLoop(const Options& options, Report* report);
+// P7: XADD over the Redis port, by redis-benchmark.
+void RunXadd(const Options& options, Report* report);
+// P8: XREADGROUP and XACK by 100.
+void RunConsume(const Options& options, Report* report);
+// XADD while thousands of others are blocked in XREADGROUP.
+void RunBlocked(const Options& options, Report* report);
+// A large store: filled, and looked at after a restart.
+void RunFill(const Options& options, Report* report);
+void RunVisit(const Options& options, Report* report);
 
 }  // namespace tocsin::bench

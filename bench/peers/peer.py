@@ -19,14 +19,15 @@ JWT_SECRET = "bench-secret-of-32-bytes-or-more-0123456789"
 API_KEY = "bench-api-key-0123456789"
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
+RESTART_TIMEOUT_S = 300
 
 
 class BenchError(Exception):
     """Something that the reader of the message can mend."""
 
 
-def free_port() -> int:
-    for port in range(FIRST_PORT, 30000):
+def free_port(first: int = FIRST_PORT) -> int:
+    for port in range(first, 30000):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -54,12 +55,15 @@ class Peer:
     session = ""  # how a socket is authenticated
     acks = ""
     latency_rate = 2_000  # publishes per second in P4
+    dialects: tuple[str, ...] = ("http",)  # what works may ask of it
+    ready_words = ""  # in its log, once it serves: how the works on the Redis port know
 
     def __init__(self, build: Path):
         self.build = build  # bench's build directory: installed peers and run directories live there
         self.directory = build / "run" / self.name
         self.port = 0
         self.children: list[subprocess.Popen] = []
+        self.dialect = "http"
 
     # What the peer needs and this machine lacks, as a sentence that says how to get it; empty: all is there.
     def missing(self) -> str:
@@ -72,7 +76,11 @@ class Peer:
     def version(self) -> str:
         return ""
 
-    # Starts the processes by self.spawn() and sets self.port.
+    # Sets self.port, for peers that can be restarted.
+    def choose_ports(self) -> None:
+        self.port = free_port()
+
+    # Starts the processes by self.spawn(); may set self.port.
     def launch(self) -> None:
         raise NotImplementedError
 
@@ -80,14 +88,18 @@ class Peer:
     def objection(self, report: dict) -> str:
         return ""
 
-    def start(self, core: int) -> None:
+    def start(self, core: int, dialect: str = "http") -> None:
+        self.dialect = dialect
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         self.core = core
-        self.port = free_port()
+        self.choose_ports()
         try:
             self.launch()
-            self.wait_ready(f"http://127.0.0.1:{self.port}/healthz")
+            if dialect == "http":
+                self.wait_ready(f"http://127.0.0.1:{self.port}/healthz")
+            else:
+                self.wait_for_words()
         except BaseException:
             self.stop()
             raise
@@ -121,6 +133,30 @@ class Peer:
             except OSError:
                 time.sleep(0.05)
         raise BenchError(f"{self.name} was not ready after {READY_TIMEOUT_S} s:\n{self.log(len(self.children) - 1)}")
+
+    # Until the last process says in its log that it serves.
+    def wait_for_words(self) -> None:
+        log = self.directory / f"log-{len(self.children) - 1}"
+        deadline = time.monotonic() + RESTART_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.ready_words in log.read_text(errors="replace"):
+                return
+            if self.children[-1].poll() is not None:
+                raise BenchError(f"{self.name} ended at its start:\n{self.log(len(self.children) - 1)}")
+            time.sleep(0.002)
+        raise BenchError(f"{self.name} was not ready after {RESTART_TIMEOUT_S} s")
+
+    # Ends it by that signal and starts it on the same directory and ports: seconds from the start to ready.
+    def restart(self, how: signal.Signals) -> float:
+        for child in self.children:
+            child.send_signal(how)
+        for child in self.children:
+            child.wait(RESTART_TIMEOUT_S)
+        self.children = []
+        began = time.monotonic()
+        self.launch()
+        self.wait_for_words()
+        return time.monotonic() - began
 
     def log(self, number: int) -> str:
         lines = (self.directory / f"log-{number}").read_text(errors="replace").splitlines()
