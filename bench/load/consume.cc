@@ -51,12 +51,11 @@ class Consume {
 
  private:
   void Fill(const std::string& key, int entries) {
-    const std::string add = AddCommand(key);
     for (int left = entries; left > 0; left -= kPerFill) {
       std::string commands;
       const int now = std::min(left, kPerFill);
       for (int i = 0; i < now; ++i) {
-        commands += add;
+        commands += AddCommand(key);
       }
       control_.Ask(commands, now);
     }
@@ -118,7 +117,7 @@ class Consume {
       AppendBulk(id, &ack_);
       reply.Array();
       reply.Bulk();
-      if (reply.Bulk().size() != EntryBody().size()) {
+      if (reply.Bulk().size() != kBodyBytes) {
         Die("an entry came back with another body");
       }
     }

@@ -32,10 +32,10 @@ class Filler {
     const Usage usage(options_.pids);
     const UsageSample from = usage.Sample();
     left_ = options_.entries;
-    next_ = [this, add = AddCommand(kLongKey)](std::string* commands) {
+    next_ = [this](std::string* commands) {
       const int now = static_cast<int>(std::min<int64_t>(left_, kPipeline));
       for (int i = 0; i < now; ++i) {
-        *commands += add;
+        *commands += AddCommand(kLongKey);
       }
       left_ -= now;
       return now;

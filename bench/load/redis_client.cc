@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <optional>
+#include <random>
 
 namespace tocsin::bench {
 
@@ -154,14 +155,23 @@ std::string RedisClient::Ask(std::string_view encoded, int replies) {
   return answer;
 }
 
-std::string_view EntryBody() {
-  static const std::string body(100, 'x');
+std::string RandomBody() {
+  constexpr int kBitsEach = 6;
+  constexpr int kLettersEach = 10;  // of one random word
+  static std::mt19937_64 random(42);
+  std::string body;
+  while (body.size() < kBodyBytes) {
+    uint64_t bits = random();
+    for (int i = 0; i < kLettersEach; ++i, bits >>= kBitsEach) {
+      body += static_cast<char>('0' + (bits & 63));
+    }
+  }
   return body;
 }
 
 std::string AddCommand(std::string_view key) {
   std::string command;
-  AppendCommand({"XADD", key, "*", "f", EntryBody()}, &command);
+  AppendCommand({"XADD", key, "*", "f", RandomBody()}, &command);
   return command;
 }
 

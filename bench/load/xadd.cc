@@ -44,7 +44,7 @@ std::string RedisBenchmark(const Options& options, int pipeline, int commands) {
   if (options.peer == Peer::kTocsin) {
     words.insert(words.end(), {"-a", options.api_key});
   }
-  words.insert(words.end(), {"XADD", std::string(kPrefix) + "__rand_int__", "*", "f", std::string(EntryBody())});
+  words.insert(words.end(), {"XADD", std::string(kPrefix) + "__rand_int__", "*", "f", RandomBody()});
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) {
