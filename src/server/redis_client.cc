@@ -194,4 +194,17 @@ Result<std::vector<RedisReply>> RedisClient::Pipeline(std::span<const RedisComma
   return replies;
 }
 
+Result<RedisReply> RedisClient::Transaction(std::span<const RedisCommand> commands) {
+  std::vector<RedisCommand> all = {{"MULTI"}};
+  all.insert(all.end(), commands.begin(), commands.end());
+  all.push_back({"EXEC"});
+  Result<std::vector<RedisReply>> replies = Pipeline(all);
+  if (!replies.ok()) return replies.status();
+  if (!replies->back().is_error()) return std::move(replies->back());
+  for (const RedisReply& reply : *replies) {  // EXECABORT only says that there is one before it
+    if (reply.is_error()) return StatusOf(reply);
+  }
+  return StatusOf(replies->back());
+}
+
 }  // namespace tocsin::server

@@ -67,6 +67,9 @@ class RedisClient {
   base::Result<RedisReply> Run(const RedisCommand& command);
   // One reply a command, error replies among them.
   base::Result<std::vector<RedisReply>> Pipeline(std::span<const RedisCommand> commands);
+  // All of them in one MULTI: an array of their replies, error replies among them; a nil where something has changed
+  // that was watched. What the server refuses to queue is a failure, and then nothing was done.
+  base::Result<RedisReply> Transaction(std::span<const RedisCommand> commands);
 
  private:
   explicit RedisClient(redisContext* context);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <set>
 
+#include "base/clock.h"
 #include "model/entry_id.h"
 #include "server/dead_letters.h"
 #include "server/terminal.h"
@@ -18,7 +19,7 @@ using base::Status;
 using model::EntryId;
 
 constexpr size_t kBatch = 100;
-constexpr int kMaxTries = 100;  // of one batch, against others that write to the dead letters
+constexpr int64_t kGiveUpUs = 60'000'000;  // with one batch, against other operators
 constexpr size_t kShownGroups = 5;
 
 class Redriver {
@@ -27,6 +28,7 @@ class Redriver {
       : redis_(redis),
         stream_(stream),
         dead_(stream + std::string(kDeadLetterSuffix)),
+        gate_(dead_ + ":tocsin-redrive"),
         options_(options),
         mending_(mending) {}
 
@@ -49,8 +51,13 @@ class Redriver {
   Status CheckTarget() {
     Result<RedisReply> type = redis_.Run({"TYPE", stream_});
     if (!type.ok()) return type.status();
-    if (type->text == "stream" || type->text == "none") return base::Ok();
-    return Status(Code::kConflict, "`" + Escaped(stream_) + "` is no stream but of type " + Escaped(type->text));
+    if (type->text != "stream" && type->text != "none") {
+      return Status(Code::kConflict, "`" + Escaped(stream_) + "` is no stream but of type " + Escaped(type->text));
+    }
+    Result<RedisReply> gate = redis_.Run({"EXISTS", gate_});
+    if (!gate.ok()) return gate.status();
+    if (gate->integer == 0) return base::Ok();
+    return Status(Code::kConflict, "the key `" + Escaped(gate_) + "` is in the way: a redrive makes and deletes it");
   }
 
   Status Rehearse(DeadLetterCursor& cursor) {
@@ -73,25 +80,23 @@ class Redriver {
   }
 
   Status RedriveAll(DeadLetterCursor& cursor) {
-    size_t size = kBatch;
-    int tries = 0;
+    int64_t moved_us = base::SystemClock().MonotonicUs();
     for (;;) {
-      Result<RedisReply> watched = redis_.Run({"WATCH", dead_});
+      Result<RedisReply> watched = redis_.Run({"WATCH", gate_});
       if (!watched.ok()) return watched.status();
-      Result<DeadLetterCursor::Page> page = cursor.Read(size);
+      Result<DeadLetterCursor::Page> page = cursor.Read(kBatch);
       if (!page.ok()) return page.status();
       if (page->end) break;
       Result<bool> done = RedriveBatch(page->entries);
       if (!done.ok()) return done.status();
-      if (!*done) {  // somebody wrote to the dead letters: look again, and take less, which is sooner done
-        if (++tries == kMaxTries) return Busy();
-        size = std::max<size_t>(size / 2, 1);
+      const int64_t now_us = base::SystemClock().MonotonicUs();
+      if (!*done) {  // another operator was first: look again
+        if (now_us - moved_us > kGiveUpUs) return Busy();
         continue;
       }
+      moved_us = now_us;
       missing_ += page->missing.size();
       cursor.Advance(*page);
-      tries = 0;
-      size = std::min(size * 2, kBatch);
       progress_.Tell("redriven:", redriven_, cursor.total());
     }
     Result<RedisReply> unwatched = redis_.Run({"UNWATCH"});
@@ -99,49 +104,39 @@ class Redriver {
   }
 
   Status Busy() const {
-    return Status(Code::kUnavailable, "others write to `" + Escaped(dead_) +
-                                          "` all the time: run it again when less goes wrong, or when no other "
-                                          "redrive is under way");
+    return Status(Code::kUnavailable,
+                  "somebody else is redriving the dead letters of `" + Escaped(stream_) + "`: run it again later");
   }
 
-  // False: the dead letters have changed, and nothing was done.
+  // False: another operator has redriven something since they were read, and nothing was done.
   Result<bool> RedriveBatch(const std::vector<StreamEntry>& entries) {
     std::vector<const StreamEntry*> batch;
-    std::vector<RedisCommand> commands = {{"MULTI"}};
+    std::vector<RedisCommand> commands;
     RedisCommand remove = {"XDEL", dead_};
-    size_t empty = 0;
     for (const StreamEntry& entry : entries) {
       const auto fields = mending_.Apply(entry);
-      if (fields.empty()) {
-        ++empty;
-        continue;
-      }
+      if (fields.empty()) continue;
       commands.push_back({"XADD", stream_, "*"});
       for (const auto& [name, value] : fields) commands.back().insert(commands.back().end(), {name, value});
       remove.push_back(entry.id);
       batch.push_back(&entry);
     }
-    if (batch.empty()) {
-      empty_ += empty;
-      return true;
-    }
-    commands.push_back(std::move(remove));
-    commands.push_back({"EXEC"});
-    Result<std::vector<RedisReply>> replies = redis_.Pipeline(commands);
-    if (!replies.ok()) {
-      return Status(replies.status().code(),
-                    std::string(replies.status().message()) + "; of the last " + std::to_string(batch.size()) +
-                        " either all are redriven or none: run it again, nothing is redriven twice");
-    }
-    const RedisReply& executed = replies->back();
-    if (executed.is_error()) {  // something could not be queued; that says why
-      for (const RedisReply& reply : *replies) {
-        if (reply.is_error()) return StatusOf(reply);
+    if (!batch.empty()) {
+      commands.push_back(std::move(remove));
+      commands.push_back({"XADD", gate_, "*", "redrive", "1"});
+      commands.push_back({"DEL", gate_});
+      Result<RedisReply> executed = redis_.Transaction(commands);
+      if (executed.status().code() == Code::kUnavailable) {
+        return Status(Code::kUnavailable, std::string(executed.status().message()) + "; of the last " +
+                                              std::to_string(batch.size()) +
+                                              " either all are redriven or none: run it again, nothing is redriven "
+                                              "twice");
       }
+      if (!executed.ok()) return executed.status();
+      if (executed->is_nil()) return false;
+      RETURN_IF_ERROR(TakeResults(batch, *executed));
     }
-    if (executed.is_nil()) return false;
-    empty_ += empty;
-    RETURN_IF_ERROR(TakeResults(batch, executed));
+    empty_ += entries.size() - batch.size();
     return true;
   }
 
@@ -159,9 +154,9 @@ class Redriver {
     }
     RETURN_IF_ERROR(refused);
     const RedisReply& removed = executed.At(batch.size());
-    if (removed.integer == static_cast<int64_t>(batch.size())) return base::Ok();
     if (removed.is_error()) return StatusOf(removed);
-    return Status(Code::kInternal, "fewer dead letters were removed than redriven: this server does not honour WATCH");
+    taken_ += batch.size() - static_cast<size_t>(std::clamp<int64_t>(removed.integer, 0, std::ssize(batch)));
+    return base::Ok();
   }
 
   // The server has refused one XADD of a transaction that took the entry from the dead letters: it must not be lost.
@@ -220,6 +215,9 @@ class Redriver {
     if (redriven_ > 0) {
       text += IsRehearsal() ? "each would be a new entry with a new id\n" : "each is a new entry with a new id\n";
     }
+    if (taken_ > 0) {
+      text += "note: " + std::to_string(taken_) + " of them somebody has deleted from the dead letters meanwhile\n";
+    }
     if (of_groups_ > 0) text += GroupNote();
     std::FILE* out = options_.output == Output::kReadable ? stdout : stderr;
     std::fputs(text.c_str(), out);
@@ -257,11 +255,11 @@ class Redriver {
 
   RedisClient& redis_;
   const std::string& stream_;
-  const std::string dead_;
+  const std::string dead_, gate_;
   const DeadLettersOptions& options_;
   const Mending& mending_;
   Progress progress_;
-  uint64_t redriven_ = 0, of_groups_ = 0, empty_ = 0;
+  uint64_t redriven_ = 0, of_groups_ = 0, empty_ = 0, taken_ = 0;
   size_t missing_ = 0;
   std::set<std::string> groups_;
   std::vector<EntryId> new_ids_;  // ascending, as the server gave them
