@@ -234,9 +234,9 @@ class Redriver {
       }
       names += (names.empty() ? "`" : ", `") + Shortened(group, 60) + "`";
     }
-    return "note: " + std::to_string(of_groups_) + " of them failed in a group (" + names +
-           "), not in the stream. There is no redrive to one group: a new entry goes to every group of `" +
-           Escaped(stream_) + "`, and if that is an ingest stream, to its users a second time\n";
+    return "note: " + std::to_string(of_groups_) + " of them were given up by a group (" + names +
+           "). There is no redrive to one group: each new entry goes to every group of `" + Escaped(stream_) +
+           "`, and if that is an ingest stream, to its users a second time\n";
   }
 
   Status Verdict(size_t back) const {

@@ -181,6 +181,26 @@ test('two operators at once redrive each dead letter once, also while new ones c
   assert.ok(left.every((letter) => letter.fields.late === '1'));
 });
 
+test('a server that is killed during a redrive has each entry once: redriven, or still to be', async (t) => {
+  const { server, redis, port, tocsin, done } = await start(t);
+  const count = 10_000;
+  await redis.run('XADD', 'jobs', '*', 'n', 'first');
+  await Promise.all(Array.from({ length: count }, (_, n) => bury(redis, ['n', n], { stream: 'jobs' })));
+  const interrupted = tocsin('dead-letters', 'redrive', 'jobs', '--all');
+  while (await redis.run('XLEN', 'jobs') < 1000);
+  redis.socket.on('error', () => {});
+  await server.kill();
+  const answer = await interrupted;
+  if (answer.code !== 0) assert.match(answer.stderr, /connection failed/);
+  await server.launch();
+  await done('dead-letters', 'redrive', 'jobs', '--all');
+  const again = await Redis.connect(t, port);
+  assert.equal(await again.run('XLEN', 'jobs:dead'), 0);
+  const values = (await again.run('XRANGE', 'jobs', '-', '+')).map(([, fields]) => fields[1]);
+  assert.equal(values.length, count + 1);
+  assert.equal(new Set(values).size, count + 1);
+});
+
 test('drop takes what was chosen, and says what it would take', async (t) => {
   const { redis, tocsin, done, json } = await start(t);
   await redis.run('XADD', 'jobs', '1-1', 'a', 'b');
