@@ -1,8 +1,11 @@
 """Random sessions of several clients, in RESP2 and RESP3, some of them blocked, on a redis-server and on tocsin: every
 reply is equal.
 
-    sessions_vs_redis.py TOCSIN [SEED [STEPS]]     default: 25 seeds, and then every command and option must have had
-                                                   at least 200 answers that say something
+    sessions_vs_redis.py TOCSIN [--seed N] [--steps N] [--table]
+
+Without a seed: many of them, at least 20,000 commands, and then every command and option must have had at least 200
+answers that say something (coverage.py; --table prints them). The streams are compared whole (XINFO STREAM FULL)
+every 100 commands.
 
 Ids are explicit; times are not compared. What is known to differ where the redis-server is a 7.0 (Debian's), because
 tocsin follows 7.2:
@@ -14,20 +17,31 @@ tocsin follows 7.2:
   - who is blocked on several streams of a group gets what all of them have, not the ready one only: one is enough here
   - who is blocked is not answered with an empty list when the new entry has gone at once
   - who is blocked on a key or a group that goes is told so in other words
+  - what 7.0 does not know cannot be compared (coverage.py lists it), nor what each server says of itself: ids of
+    clients, HELLO's version, INFO, the memory of a key; there the shape is compared
 """
 
+import argparse
 import random
 import select
 import sys
+import time
 from collections import Counter
 
-from resp import Client, Error, Map, Null, NullArray, show
+import coverage
+from resp import Client, Error, Null, NullArray, show
 from servers import Redis, Tocsin
+from sessions_other import Others
 
-KEYS = ["alpha", "beta", "gamma"]
+# The ids of `far` are ahead of the clock, so `*` gives the same ids everywhere.
+KEYS = ["alpha", "beta", "gamma", "far"]
+FAR_MS = 4_000_000_000_000
 GROUPS = ["workers", "audit"]
 CONSUMERS = ["a", "b", "c"]
-ENOUGH = 200
+SEEDS, STEPS = 20, 4000
+AT_LEAST = 20_000  # commands
+FULL_EVERY = 100  # commands
+OTHERS_EVERY = 320  # steps
 HOUR_MS = 3_600_000
 
 
@@ -68,7 +82,7 @@ class Pair:
     def __init__(self, redis: Redis, tocsin: Tocsin, version: int):
         self.version = version
         self.theirs, self.ours = Client(redis.port, version), Client(tocsin.port, version)
-        self.our_id = self.ours.ask("CLIENT", "ID")
+        self.their_id, self.our_id = self.theirs.ask("CLIENT", "ID"), self.ours.ask("CLIENT", "ID")
         self.blocked: list[str] | None = None
 
     def close(self) -> None:
@@ -81,13 +95,19 @@ class Session:
         self.random = random.Random(seed)
         self.calm = seed % 3 == 0  # nothing is trimmed or deleted
         self.answers = answers
-        self.commands = 0
+        self.commands = self.commands_at_full = 0
+        self.in_full = False
         self.trace: list[str] = []
+        self.servers = redis, tocsin
         self.pairs = [Pair(redis, tocsin, 2 + (seed + i) % 2) for i in range(4)]
         self.watcher = Pair(redis, tocsin, 2)
+        self.lookers = [self.watcher, Pair(redis, tocsin, 3)]
+        self.others = Others(self)
         self.ids: dict[str, list[tuple[int, int]]] = {key: [] for key in KEYS}
-        for words in ("FLUSHALL", f"CONFIG SET stream-node-max-entries {[2, 5, 0, 3][seed % 4]}"):
+        self.node_entries = [2, 5, 0, 3][seed % 4]
+        for words in ("FLUSHALL", f"CONFIG SET stream-node-max-entries {self.node_entries}"):
             self.both(self.watcher, words.split())
+        self.others.flush(self.watcher, 12)
         # An ingest stream is always there.
         self.watcher.theirs.ask("XGROUP", "CREATE", "notifications_stream", "tocsin", "$", "MKSTREAM")
 
@@ -103,7 +123,15 @@ class Session:
         return self.random.choice(CONSUMERS)
 
     def last(self, key: str) -> tuple[int, int]:
-        return self.ids[key][-1] if self.ids[key] else (0, 0)
+        return self.ids[key][-1] if self.ids[key] else (FAR_MS if key == "far" else 0, 0)
+
+    # Ids that somebody has pending, or else some.
+    def pending_ids(self, key: str, group: str, count: int) -> list[str]:
+        listed = self.watcher.theirs.ask("XPENDING", key, group, "-", "+", "20")
+        ids = [entry[0].decode() for entry in listed] if isinstance(listed, list) else []
+        if ids and self.random.random() < 0.6:
+            return self.random.choices(ids, k=count)
+        return [self.some_id(key) for _ in range(count)]
 
     def some_id(self, key: str) -> str:
         known = self.ids[key][-60:]
@@ -124,13 +152,22 @@ class Session:
         self.compare(expected, got, masks)
         self.count(expected, *tags)
         self.settle(expected)
+        if self.commands - self.commands_at_full >= FULL_EVERY - len(KEYS):
+            self.full()
         return expected
 
     def compare(self, expected: object, got: object, masks: tuple[bytes, ...] = ()) -> None:
         self.commands += 1
         expected, got = (show(without_times(without(reply, masks))) for reply in (expected, got))
         if expected != got:
-            raise Different(f"redis:  {expected}\n  tocsin: {got}")
+            self.differ(f"redis:  {expected}\n  tocsin: {got}")
+
+    def differ(self, words: str) -> None:
+        raise Different(words)
+
+    # For one that is to be closed, or killed.
+    def extra_pair(self, version: int) -> Pair:
+        return Pair(*self.servers, version)
 
     def count(self, reply: object, *tags: str) -> None:
         if not is_empty(reply):
@@ -163,11 +200,11 @@ class Session:
                     raise Different(f"redis: {show(expected)}\n  tocsin: {show(got)}")
                 continue
             self.compare(expected, got)
-            self.count(expected, "blocked " + command[0])
+            self.count(expected, "blocked " + command[0], *["XREAD $"] * ("$" in command))
         self.expect_blocked()
 
-    def expect_blocked(self) -> None:
-        count = sum(1 for pair in self.pairs if pair.blocked)
+    def expect_blocked(self, more: int = 0) -> None:
+        count = more + sum(1 for pair in self.pairs if pair.blocked)
         for client in (self.watcher.theirs, self.watcher.ours):
             for _ in range(10_000):
                 text = bytes(client.ask("INFO", "clients")).decode()
@@ -191,7 +228,10 @@ class Session:
             tags.append("XADD " + tag)
         ms, n = self.last(key)
         form = self.random.randrange(10)
-        if form == 0:
+        if form < 4 and ms >= FAR_MS and self.ids[key]:
+            new, text = (ms, n + 1), "*"
+            tags.append("XADD *")
+        elif form == 0:
             new, text = (ms, n + 1), f"{ms}-*"
             tags.append("XADD ms-*")
         elif form == 1:
@@ -204,6 +244,7 @@ class Session:
         else:
             new = (ms + self.random.randrange(1, 4), self.random.randrange(2))
             text = "%d-%d" % new
+            tags.append("XADD ms-n")
         fields = ["user_id", str(self.random.randrange(300)), "message", self.value()]
         if self.random.randrange(6) == 0:
             fields = [word for i in range(self.random.randrange(1, 4)) for word in (f"field{i}", self.value())]
@@ -241,11 +282,13 @@ class Session:
 
     def range(self, pair: Pair) -> None:
         key = self.key()
-        start = self.random.choice(["-", self.some_id(key), "(" + self.some_id(key), str(self.last(key)[0] // 2)])
+        start = self.random.choice(["-", "-", self.some_id(key), "(" + self.some_id(key), str(self.last(key)[0] // 2)])
         end = self.random.choice(["+", self.some_id(key), "(" + self.some_id(key), str(self.last(key)[0])])
         count = self.maybe("COUNT", str(self.random.randrange(12)))
         name, ends = ("XRANGE", [start, end]) if self.random.random() < 0.5 else ("XREVRANGE", [end, start])
-        self.both(pair, [name, key, *ends, *count], name, *([name + " COUNT"] if count else []))
+        marks = {mark for mark in "-+(" if mark in (start[0], end[0])}
+        self.both(pair, [name, key, *ends, *count], name, *(f"{name} {mark}" for mark in sorted(marks)),
+                  *([name + " COUNT"] if count else []))  # fmt: skip
 
     def read(self, pair: Pair) -> None:
         keys = self.random.sample(KEYS, self.random.randrange(1, 4))
@@ -253,6 +296,7 @@ class Session:
         block = self.maybe("BLOCK", "1", chance=0.2)
         ids = [self.some_id(key) if self.random.random() < 0.9 else "0" for key in keys]
         tags = ["XREAD", *(["XREAD COUNT"] if count else []), *(["XREAD BLOCK"] if block else [])]
+        tags += ["XREAD several"] * (len(keys) > 1)
         self.both(pair, ["XREAD", *count, *block, "STREAMS", *keys, *ids], *tags)
 
     # 7.2 makes it at once.
@@ -264,13 +308,14 @@ class Session:
             pair.theirs.ask("XGROUP", "CREATECONSUMER", key, group, consumer)
 
     def read_group(self, pair: Pair) -> None:
-        keys = self.random.sample(KEYS, self.random.choice([1, 1, 1, 2]))
+        keys = self.random.sample(KEYS, self.random.choice([1, 1, 2]))
         group, consumer = self.group(), self.consumer()
         self.make_consumer(pair, keys, group, consumer)
         count = self.maybe("COUNT", str(self.random.randrange(1, 9)), chance=0.7)
         noack = self.maybe("NOACK", chance=0.2)
         block = self.maybe("BLOCK", "1", chance=0.2)
         tags = ["XREADGROUP", *("XREADGROUP " + words[0] for words in (count, noack, block) if words)]
+        tags += ["XREADGROUP several"] * (len(keys) > 1)
         command = ["XREADGROUP", "GROUP", group, consumer, *count, *noack, *block, "STREAMS", *keys]
         self.both(pair, [*command, *(">" for _ in keys)], *tags)
 
@@ -332,13 +377,16 @@ class Session:
         key, name = self.key(), self.group()
         start = self.random.choice(["$", "0", self.some_id(key)])
         make = self.maybe("MKSTREAM")
-        self.both(pair, ["XGROUP", "CREATE", key, name, start, *make], "XGROUP CREATE", *["XGROUP CREATE MKSTREAM"] * len(make))
+        read = self.maybe("ENTRIESREAD", str(self.random.randrange(-1, 30))) if not self.calm else []
+        tags = ["XGROUP CREATE", *("XGROUP CREATE " + words[0] for words in (make, read) if words)]
+        self.both(pair, ["XGROUP", "CREATE", key, name, start, *make, *read], *tags)
 
     def move_group(self, pair: Pair) -> None:
         key = self.key()
-        read = self.maybe("ENTRIESREAD", str(self.random.randrange(-1, 30)), chance=0.3) if not self.calm else []
+        read = self.maybe("ENTRIESREAD", str(self.random.randrange(-1, 30))) if not self.calm else []
         start = self.random.choice(["$", "0", self.some_id(key)])
-        self.both(pair, ["XGROUP", "SETID", key, self.group(), start, *read], "XGROUP SETID")
+        tags = ["XGROUP SETID", *["XGROUP SETID ENTRIESREAD"] * bool(read)]
+        self.both(pair, ["XGROUP", "SETID", key, self.group(), start, *read], *tags)
 
     def drop_group(self, pair: Pair) -> None:
         self.both(pair, ["XGROUP", "DESTROY", self.key(), self.group()], "XGROUP DESTROY")
@@ -349,15 +397,16 @@ class Session:
 
     def ack(self, pair: Pair) -> None:
         key = self.key()
-        self.both(pair, ["XACK", key, self.group(), *(self.some_id(key) for _ in range(self.random.randrange(1, 12)))], "XACK")
+        group = self.group()
+        self.both(pair, ["XACK", key, group, *self.pending_ids(key, group, self.random.randrange(1, 8))], "XACK")
 
     def pending(self, pair: Pair) -> None:
         key, group = self.key(), self.group()
         if self.random.random() < 0.4:
             self.both(pair, ["XPENDING", key, group], "XPENDING")
             return
-        idle = self.maybe("IDLE", self.random.choice(["0", str(HOUR_MS)]), chance=0.2)
-        consumer = self.maybe(self.consumer(), chance=0.7)
+        idle = self.maybe("IDLE", self.random.choice(["0", "0", "0", str(HOUR_MS)]), chance=0.6)
+        consumer = self.maybe(self.consumer(), chance=0.75)
         ends = [self.random.choice(["-", self.some_id(key)]), self.random.choice(["+", "(" + self.some_id(key)])]
         command = ["XPENDING", key, group, *idle, *ends, str(self.random.randrange(20)), *consumer]
         self.trace.append(" ".join(command))
@@ -366,7 +415,8 @@ class Session:
             for entry in reply if isinstance(reply, list) else []:
                 entry[2] = "idle"
         self.compare(*replies)
-        self.count(replies[0], "XPENDING range", *(["XPENDING range consumer"] if consumer else []))
+        options = [*["IDLE"] * bool(idle), *["consumer"] * bool(consumer)]
+        self.count(replies[0], "XPENDING range", *(f"XPENDING range {word}" for word in options))
 
     def claim(self, pair: Pair) -> None:
         key, group = self.key(), self.group()
@@ -378,7 +428,7 @@ class Session:
                 options += words
                 tags.append("XCLAIM " + words[0])
         min_idle = self.random.choice(["0", "0", str(HOUR_MS)])
-        ids = [self.some_id(key) for _ in range(self.random.randrange(1, 6))]
+        ids = self.pending_ids(key, group, self.random.randrange(1, 6))
         consumer = self.consumer()
         self.make_consumer(pair, [key], group, consumer)
         self.both(pair, ["XCLAIM", key, group, consumer, min_idle, *ids, *options], *tags)
@@ -418,21 +468,26 @@ class Session:
             command = ["XINFO", "CONSUMERS", key, self.group()]
             self.both(pair, command, "XINFO CONSUMERS", masks=(b"idle", b"inactive"))
 
-    def full(self, pair: Pair) -> None:
+    # Every stream, in both protocol versions in turn.
+    def full(self) -> None:
+        self.commands_at_full = self.commands
+        looker = self.lookers[self.commands % 2]
         for key in KEYS:
             count = self.maybe("COUNT", str(self.random.randrange(30)))
             command = ["XINFO", "STREAM", key, "FULL", *count]
-            replies = [without(client.ask(*command), self.masks(b"active-time")) for client in (pair.theirs, pair.ours)]
+            self.trace.append(" ".join(command))
+            clients = looker.theirs, looker.ours
+            replies = [without(client.ask(*command), self.masks(b"active-time")) for client in clients]
             # A map has one pair less where `active-time` was left out; show() does not tell heads.
             self.compare(*replies)
-            self.count(replies[0], "XINFO STREAM FULL")
+            self.count(replies[0], "XINFO STREAM FULL", *["XINFO STREAM FULL COUNT"] * bool(count))
 
     def keys(self, pair: Pair) -> None:
         key = self.key()
         far = str(self.random.randrange(10_000, 20_000))
         command = self.random.choice(
             [["TYPE", key], ["EXISTS", *KEYS, "nokey"], ["XLEN", key], ["DBSIZE"], ["EXPIRE", key, far], ["PERSIST", key],
-             ["PEXPIREAT", key, "4000000000000"], ["PEXPIRETIME", "nokey"], ["OBJECT", "ENCODING", key], ["TOUCH", key]]
+             ["PEXPIREAT", key, "4000000000000"], ["PEXPIRETIME", key], ["TOUCH", key]]
         )  # fmt: skip
         if command[0] == "PERSIST":
             self.both(pair, ["EXPIRE", key, far, *self.random.choice([[], ["NX"], ["XX"], ["GT"], ["LT"]])], "EXPIRE")
@@ -448,7 +503,8 @@ class Session:
     def drop_key(self, pair: Pair) -> None:
         key = self.key()
         if self.random.random() < 0.5 or self.group_readers():
-            if self.both(pair, [self.random.choice(["DEL", "UNLINK"]), key], "DEL"):
+            name = self.random.choice(["DEL", "UNLINK"])
+            if self.both(pair, [name, key], name):
                 self.ids[key] = []
             return
         other = self.key()
@@ -458,48 +514,60 @@ class Session:
     def step(self, number: int) -> None:
         free = [pair for pair in self.pairs if not pair.blocked]
         calm = {
-            self.add: 26, self.range: 6, self.read: 6, self.read_group: 12, self.history: 4, self.block: 5,
-            self.transaction: 3, self.make_group: 5, self.move_group: 4, self.drop_group: 2, self.consumers: 7,
-            self.ack: 6, self.pending: 16, self.claim: 16, self.autoclaim: 5, self.info: 8, self.keys: 10,
-            self.drop_key: 2.5,
+            self.add: 26, self.range: 9, self.read: 6, self.read_group: 12, self.history: 4, self.block: 5,
+            self.transaction: 3, self.make_group: 9, self.move_group: 4, self.drop_group: 2, self.consumers: 11,
+            self.ack: 6, self.pending: 26, self.claim: 16, self.autoclaim: 5, self.info: 8, self.keys: 10,
+            self.drop_key: 1.5,
         }  # fmt: skip
         wild = {self.trim: 30, self.delete: 5, self.set_id: 7}
         choices = calm if self.calm else {**calm, **wild}
         (command,) = self.random.choices(list(choices), list(choices.values()))
         command(self.random.choice(free))
-        if number % 100 == 0:
-            self.full(self.random.choice([pair for pair in self.pairs if not pair.blocked]))
+        if number % OTHERS_EVERY == 0:
+            self.others.round(self.random.choice([pair for pair in self.pairs if not pair.blocked]))
 
     def close(self) -> None:
-        for pair in [*self.pairs, self.watcher]:
+        for pair in [*self.pairs, *self.lookers]:
             pair.close()
 
 
 def main() -> int:
-    program = sys.argv[1]
-    only = int(sys.argv[2]) if len(sys.argv) > 2 else None
-    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 4000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tocsin")
+    parser.add_argument("--seed", type=int, help="this one alone, without a look at the coverage")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--table", action="store_true", help="print how many answers each command and option had")
+    options = parser.parse_args()
     answers: Counter = Counter()
-    commands = failed = 0
-    with Redis() as redis, Tocsin(program) as tocsin:
-        for seed in [only] if only is not None else range(1, 26):
+    commands = 0
+    began = time.monotonic()
+    bad: list[str] = []
+    seeds = range(1, SEEDS + 1) if options.seed is None else [options.seed]
+    with Redis() as redis, Tocsin(options.tocsin) as tocsin:
+        for seed in seeds:
             session = Session(redis, tocsin, seed, answers)
             try:
-                for number in range(1, steps + 1):
+                for number in range(1, options.steps + 1):
                     session.step(number)
             except Different as difference:
-                failed += 1
+                bad.append(f"seed {seed}, step {number}")
                 print(f"seed {seed}, step {number}: the last commands were")
                 print("  " + "\n  ".join(session.trace[-12:]))
                 print(f"  {difference}")
             commands += session.commands
             session.close()
-    print(f"{commands} commands; answers that say something:")
-    for name, count in sorted(answers.items()):
-        enough = count >= ENOUGH or only is not None
-        failed += not enough
-        print(f"  {name:28} {count}" + ("" if enough else "  too few to mean anything"))
-    return 1 if failed else 0
+    if options.seed is None:
+        bad += coverage.complaints(answers)
+        if commands < AT_LEAST:
+            bad.append(f"{commands} commands, {AT_LEAST} are needed")
+    if options.table:
+        print(coverage.table(answers))
+    least = min(coverage.REQUIRED, key=lambda tag: answers[tag])
+    print(f"{commands} commands with equal answers, {len(seeds)} seeds, {time.monotonic() - began:.0f} s; "
+          f"least covered: {least}, {answers[least]} answers")  # fmt: skip
+    for words in bad:
+        print(f"BAD: {words}")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -505,7 +505,8 @@ bool GroupWorld::LookAt(const std::string& key) {
     if (!LookAtGroup(key, group, entries)) return false;
   }
   // What is there now stays there.
-  std::erase_if(known.maybe_removed, [&](EntryId id) { return entries.contains(id); });
+  // An id above the last was given and taken in a turn that was lost: it may be given again.
+  std::erase_if(known.maybe_removed, [&](EntryId id) { return entries.contains(id) || id > full->report.last_id; });
   known.removed.insert(known.maybe_removed.begin(), known.maybe_removed.end());
   for (const EntryId id : known.removed) known.added.erase(id);
   known.added.insert(entries.begin(), entries.end());
