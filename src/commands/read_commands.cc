@@ -114,6 +114,8 @@ bool ReadFrom(Call& call, Kind kind, std::string_view key, std::string_view text
   streams::ReadRequest::From from{.key = std::string(key)};
   if (kind == Kind::kReadGroup) {
     if (!call.db.MayUseGroup(call, key, *read.request.group)) return false;
+    // Nobody takes a notification from the router before it has reached its users.
+    if (read.request.group == call.db.options().own_group && !call.db.RouteBeforeRemoval(call, key)) return false;
     auto there = engine.HasGroup(key, *read.request.group);
     if (!there.ok() || !*there) {
       WriteFailure(call.reply, there.ok() ? streams::NoSuchKeyOrGroup(key, *read.request.group, streams::kInReadGroup)

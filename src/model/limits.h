@@ -51,8 +51,10 @@ inline constexpr size_t kLogMaxEntries = 10'000;          // per user; older one
 inline constexpr size_t kLogTailEntries = 64;             // entries of a live log held in memory
 inline constexpr int64_t kMarkIdMs = 24LL * 3600 * 1000;  // how long a mark's `mid` is remembered ...
 inline constexpr size_t kMaxMarkIdsKept = 1'024;          // ... and how many of one user; the oldest is forgotten
-inline constexpr int64_t kIngestKeepMs = 24LL * 3600 * 1000;  // acked ingest entries are kept so long ...
-inline constexpr size_t kIngestKeepEntries = 1'000'000;       // ... and at most so many
+inline constexpr int64_t kIngestKeepMs = 24LL * 3600 * 1000;  // acked ingest entries are kept so long ... (setting)
+inline constexpr size_t kIngestKeepEntries = 1'000'000;       // ... and at most so many (setting)
+inline constexpr uint64_t kIngestCapBytes = 4ull << 30;  // of an ingest stream; beyond it unread entries go (setting)
+inline constexpr uint64_t kDeadLettersCapBytes = 1ull << 30;  // of its dead letters; the oldest go (setting)
 inline constexpr uint64_t kMaxFutureIdMs = 3'600'000;         // an explicit ingest id further ahead is refused
 
 // How long the queue before the disk may get.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/log.h"
 #include "base/metrics.h"
 #include "model/limits.h"
 #include "notifier/rendered_item.h"
@@ -14,11 +13,9 @@ namespace {
 using base::Status;
 using model::EntryId;
 
-constexpr int64_t kTrimEveryMs = 60'000;
+constexpr int64_t kLookEveryUs = 1'000'000;
 
 base::Counter routed("tocsin_notifications_routed_total", "Notifications routed to user logs");
-base::Counter dead_lettered("tocsin_notifications_ended_total", "Notifications by how they ended",
-                            "reason=\"dead_lettered\"");
 base::Counter unknown_priorities("tocsin_unknown_priorities_total",
                                  "Entries whose priority is none of ours, taken as normal");
 
@@ -37,9 +34,27 @@ Router::Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, const 
 }
 
 Status Router::BeforeCommit(storage::Batch& batch) {
+  const int64_t now_us = clock_.MonotonicUs();
+  const bool look = now_us >= next_look_us_;
+  if (look) {
+    next_look_us_ = now_us + kLookEveryUs;
+    has_pending_ = false;
+  }
   for (Ingest& ingest : ingests_) {
     if (!ingest.ready) RETURN_IF_ERROR(Prepare(ingest));
     RETURN_IF_ERROR(RouteNew(ingest, batch));
+    if (look) RETURN_IF_ERROR(TakeOver(ingest, batch));
+  }
+  return base::Ok();
+}
+
+Status Router::RouteAll(storage::Batch& batch) {
+  for (Ingest& ingest : ingests_) {
+    if (!ingest.ready) RETURN_IF_ERROR(Prepare(ingest));
+    for (EntryId before = EntryId::Max(); before != ingest.position;) {
+      before = ingest.position;
+      RETURN_IF_ERROR(RouteNew(ingest, batch));
+    }
   }
   return base::Ok();
 }
@@ -84,14 +99,34 @@ Status Router::RouteNew(Ingest& ingest, storage::Batch& batch) {
     // What lies between was deleted before it was routed.
     if (entries->size() < model::kMaxTurnChanges) ingest.position = *last;
   }
-  return TrimOld(ingest);
+  return base::Ok();
+}
+
+Status Router::TakeOver(const Ingest& ingest, storage::Batch& batch) {
+  auto pending = streams_.PendingOf(ingest.stream, kGroup);
+  if (!pending.ok()) return pending.status();
+  if (pending->count == 0) return base::Ok();
+  has_pending_ = true;
+  auto claimed = streams_.AutoClaim(ingest.stream, kGroup, kConsumer, {.min_idle_ms = kTakeOverMs});
+  if (!claimed.ok()) return claimed.status();
+  std::vector<EntryId> ids;
+  for (const streams::EntryView& entry : claimed->entries.list) {
+    RETURN_IF_ERROR(Route(ingest, entry, batch));
+    ids.push_back(entry.id());
+  }
+  auto acked = streams_.Ack(ingest.stream, kGroup, ids);
+  if (!acked.ok()) return acked.status();
+  return base::Ok();
 }
 
 Status Router::Route(const Ingest& ingest, const streams::EntryView& entry, storage::Batch& batch) {
   const std::vector<streams::FieldView> fields = entry.Fields();
   wire::UnknownPriority unknown_priority = wire::UnknownPriority::kNo;
   auto notification = wire::FromFields(fields, &unknown_priority);
-  if (!notification.ok()) return DeadLetter(ingest, entry, notification.status().message());
+  if (!notification.ok()) {
+    return AddDeadLetter(streams_,
+                         {.stream = ingest.stream, .group = kGroup, .reason = notification.status().message()}, entry);
+  }
   if (unknown_priority == wire::UnknownPriority::kYes) unknown_priorities.Add();
 
   const std::string nid = NidOf(ingest.stream, entry.id());
@@ -101,38 +136,6 @@ Status Router::Route(const Ingest& ingest, const streams::EntryView& entry, stor
   for (const std::string& user : notification->users) RETURN_IF_ERROR(user_logs_.Append(user, item, source, batch));
   routed.Add();
   return base::Ok();
-}
-
-Status Router::DeadLetter(const Ingest& ingest, const streams::EntryView& entry, std::string_view reason) {
-  const std::string id = entry.id().ToString();
-  std::vector<streams::FieldView> fields = {
-      {"tocsin_reason", reason}, {"tocsin_stream", ingest.stream}, {"tocsin_id", id}, {"tocsin_attempts", "1"}};
-  const std::vector<streams::FieldView> original = entry.Fields();
-  fields.insert(fields.end(), original.begin(), original.end());
-  auto appended = streams_.Append(ingest.stream + std::string(kDeadSuffix), fields);
-  if (!appended.ok()) return appended.status();
-  dead_lettered.Add();
-  base::Log(base::Level::kWarn, "dead_lettered", {{"stream", ingest.stream}, {"id", id}, {"reason", reason}});
-  return base::Ok();
-}
-
-// Routed entries are kept for a while, for other groups and for people who look; never one that was not routed.
-Status Router::TrimOld(Ingest& ingest) {
-  const int64_t now = clock_.NowMs();
-  if (now - ingest.trimmed_ms < kTrimEveryMs && now >= ingest.trimmed_ms) return base::Ok();
-  ingest.trimmed_ms = now;
-  const EntryId oldest{static_cast<uint64_t>(std::max<int64_t>(now - model::kIngestKeepMs, 0)), 0};
-  auto by_age = streams_.TrimStream(ingest.stream, {.by = streams::Trim::By::kMinId,
-                                                    .exactness = streams::Trim::Exactness::kApproximate,
-                                                    .min_id = std::min(oldest, ingest.position)});
-  if (!by_age.ok()) return by_age.status();
-  auto length = streams_.Length(ingest.stream);
-  if (!length.ok()) return length.status();
-  if (*length <= model::kIngestKeepEntries || ingest.position < *streams_.LastId(ingest.stream)) return base::Ok();
-  auto by_length = streams_.TrimStream(ingest.stream, {.by = streams::Trim::By::kMaxLength,
-                                                       .exactness = streams::Trim::Exactness::kApproximate,
-                                                       .max_length = model::kIngestKeepEntries});
-  return by_length.ok() ? base::Ok() : by_length.status();
 }
 
 }  // namespace tocsin::notifier

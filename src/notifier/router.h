@@ -8,6 +8,9 @@
 // 3. A failure of the store fails the turn, and the entries are routed again with the next one: the position has not
 //    moved.
 // 4. A turn routes at most kMaxTurnChanges entries of each stream; what is left rides with the next turn.
+// 5. Nothing is ever pending for it. What somebody else has made pending in its group (XCLAIM FORCE) it takes over
+// after
+//    kTakeOverMs and acknowledges: such an entry was routed before, RouteAll saw to it, and is in the logs once.
 #pragma once
 
 #include <string>
@@ -17,6 +20,7 @@
 #include "base/clock.h"
 #include "logs/user_logs.h"
 #include "model/entry_id.h"
+#include "notifier/dead_letters.h"
 #include "storage/committer.h"
 #include "streams/engine.h"
 
@@ -25,7 +29,6 @@ namespace tocsin::notifier {
 inline constexpr std::string_view kGroup = "tocsin";
 inline constexpr std::string_view kConsumer = "notifier";
 inline constexpr std::string_view kDefaultStream = "notifications_stream";
-inline constexpr std::string_view kDeadSuffix = ":dead";
 
 // The name of a notification: its ingest entry's id, with `@stream` unless that is the default one.
 std::string NidOf(std::string_view stream, model::EntryId id);
@@ -40,30 +43,35 @@ class Router final : public storage::Participant {
   // The committer to ask for another turn; set before the first one.
   void SetCommitter(storage::Committer& committer) { committer_ = &committer; }
 
+  // Routes everything there is, however much: before somebody removes entries, or reads through the group.
+  base::Status RouteAll(storage::Batch& batch);
+
   base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
   bool lazy() const override { return true; }  // stages nothing itself: what it changes is its neighbours' to write
+  int64_t NextTurnUs() const override { return has_pending_ ? next_look_us_ : kNoTurn; }
 
  private:
+  static constexpr int64_t kTakeOverMs = 60'000;
   struct Ingest {
     std::string stream;
     bool ready = false;       // the group is known to exist
     model::EntryId position;  // everything up to it was taken; meaningful when ready
-    int64_t trimmed_ms = 0;   // when its old entries were last looked for
   };
 
   base::Status Prepare(Ingest& ingest);
   base::Result<streams::Entries> ReadNew(const Ingest& ingest);
   base::Status RouteNew(Ingest& ingest, storage::Batch& batch);
   base::Status Route(const Ingest& ingest, const streams::EntryView& entry, storage::Batch& batch);
-  base::Status DeadLetter(const Ingest& ingest, const streams::EntryView& entry, std::string_view reason);
-  base::Status TrimOld(Ingest& ingest);
+  base::Status TakeOver(const Ingest& ingest, storage::Batch& batch);
 
   streams::StreamEngine& streams_;
   logs::UserLogs& user_logs_;
   const base::Clock& clock_;
   storage::Committer* committer_ = nullptr;
   std::vector<Ingest> ingests_;
+  int64_t next_look_us_ = 0;  // for pending entries, monotonic
+  bool has_pending_ = false;  // at the last look
 };
 
 }  // namespace tocsin::notifier

@@ -166,16 +166,28 @@ TEST_F(RouterTest, ABacklogBeyondOneTurnIsRoutedByTheNextTurns) {
   }
 }
 
-TEST_F(RouterTest, OldEntriesAreTrimmedButNeverBeforeTheyAreRouted) {
-  for (int i = 0; i < 500; ++i) Add({{"user_id", "ann"}, {"message", "old"}});
-  clock_.Advance(25LL * 3600 * 1000);
-  const EntryId fresh = Add({{"user_id", "ann"}, {"message", "new"}});
-  Add({{"user_id", "ann"}, {"message", "newer"}});
-  EXPECT_LT(*streams_->Length(kDefaultStream), 200u) << "whole nodes of 100 go";
-  EXPECT_EQ(Nids("ann").size(), 502u) << "the user's log keeps its own";
-  auto left = streams_->Range(kDefaultStream, fresh, EntryId::Max());
-  ASSERT_TRUE(left.ok());
-  EXPECT_EQ(left->size(), 2u);
+TEST_F(RouterTest, WhatSomebodyMadePendingInItsGroupIsTakenOverAndInTheLogsOnce) {
+  const EntryId id = Add({{"user_id", "ann"}, {"message", "hi"}});
+  auto claimed = streams_->Claim(kDefaultStream, kGroup, "curious", std::span(&id, 1), {.force = true});
+  ASSERT_TRUE(claimed.ok());
+  clock_.Advance(59'999);
+  Add({{"user_id", "bob"}, {"message", "hi"}});
+  EXPECT_EQ(streams_->PendingOf(kDefaultStream, kGroup)->count, 1u);
+  clock_.Advance(1'001);
+  Turn();
+  EXPECT_EQ(streams_->PendingOf(kDefaultStream, kGroup)->count, 0u);
+  EXPECT_EQ(Nids("ann"), std::vector{id.ToString()});
+}
+
+TEST_F(RouterTest, AllIsRoutedHoweverMuch) {
+  const size_t many = 2 * model::kMaxTurnChanges + 10;
+  storage::Batch batch;
+  const FieldView fields[] = {{"user_id", "ann"}, {"message", "hi"}};
+  for (size_t i = 0; i < many; ++i) ASSERT_TRUE(streams_->Append(kDefaultStream, fields).ok());
+  ASSERT_TRUE(router_->RouteAll(batch).ok());
+  EXPECT_EQ(batch.changes(), many);
+  auto groups = streams_->ReportGroups(kDefaultStream);
+  EXPECT_EQ(groups->front().last_id, *streams_->LastId(kDefaultStream));
 }
 
 TEST(RenderedItemTest, WritesWhatWasGivenAndKeepsDataToTheByte) {

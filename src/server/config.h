@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "model/limits.h"
+#include "notifier/retention_rule.h"
+#include "streams/redelivery.h"
 
 namespace tocsin::server {
 
@@ -61,6 +63,8 @@ struct Config {
   int64_t jwt_leeway_s = 5;
   int cores = 0;  // 0: as many as there are CPUs
   std::vector<IngestStream> ingest_streams = {{"notifications_stream", 1}};
+  std::vector<streams::RedeliveryRule> redelivery{};
+  std::vector<notifier::RetentionRule> retention{};
   std::vector<std::string> allowed_origins{};
   std::string public_url{};
   std::string tls_cert{};

@@ -74,6 +74,8 @@ TEST_F(ConfigTest, EverySettingInThreeSpellings) {
                                                      {"allowed_origins", "https://a.example,http://b.example:81"},
                                                      {"durability", "interval:200"},
                                                      {"ingest_streams", "a=2,b"},
+                                                     {"redelivery", "orders/email after=60s"},
+                                                     {"retention", "orders age=7d, audit cap=1GiB"},
                                                      {"max_body", "2MiB"},
                                                      {"log_max_entries", "500"},
                                                      {"min_free_bytes", "1GiB"}};
@@ -165,6 +167,8 @@ TEST_F(ConfigTest, ValuesThatAreRefused) {
                               {"ingest_streams", "a,a"},
                               {"ingest_streams", "a=0"},
                               {"ingest_streams", "=1"},
+                              {"redelivery", "orders after=60s"},
+                              {"retention", "orders"},
                               {"durability", "interval:0"},
                               {"durability", "sync:5"},
                               {"log_level", "INFO"},

@@ -12,9 +12,12 @@
 #include "base/random.h"
 #include "gateway/gateway.h"
 #include "logs/user_logs.h"
+#include "notifier/delivery_limit.h"
+#include "notifier/retention.h"
 #include "notifier/router.h"
 #include "runtime/worker_pool.h"
 #include "server/credentials.h"
+#include "server/stream_rules.h"
 #include "server/version.h"
 #include "server/welcome.h"
 #include "storage/committer.h"
@@ -100,8 +103,8 @@ int Serve(const Config& config) {
   base::Random& random = base::SystemRandom();
   const base::Clock& clock = base::SystemClock();
 
-  // The store, and what lives on its commit thread: the router takes what the changes staged, then streams and logs
-  // write what it made of it.
+  // The store, and what lives on its commit thread: the router takes what the changes staged, what time ends is ended,
+  // then streams and logs write what became of it.
   auto store = storage::OpenStore({.dir = config.data_dir, .min_free_bytes = config.min_free_bytes});
   if (!store.ok()) return Fail(store.status());
   auto credentials = LoadCredentials(config, random);
@@ -112,14 +115,17 @@ int Serve(const Config& config) {
   streams::StreamEngine streams(**store, clock);
   logs::UserLogs user_logs(**store, clock, {.max_entries = config.log_max_entries, .id_floor = {}}, &fanout);
   notifier::Router router(streams, user_logs, clock, options.ingest_streams);
-  storage::Committer committer(**store, clock, {&router, &streams, &user_logs});
+  streams.SetRedelivery(config.redelivery);
+  notifier::DeliveryLimit delivery_limit(streams, clock);
+  notifier::Retention retention(streams, clock, WithDefaults(config.retention, options.ingest_streams));
+  storage::Committer committer(**store, clock, {&router, &delivery_limit, &retention, &streams, &user_logs});
   router.SetCommitter(committer);
 
   // The doors.
   runtime::WorkerPool readers("reader", kReaderThreads);
   const int cores =
       config.cores > 0 ? config.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const auto route_now = [&router](storage::Batch& batch) { return router.BeforeCommit(batch); };
+  const auto route_now = [&router](storage::Batch& batch) { return router.RouteAll(batch); };
   gateway::Gateway gateway({**store, committer, streams, user_logs, readers, clock, random, route_now}, options, cores);
   fanout.SetBackend(&gateway.backend());
   committer.Start();

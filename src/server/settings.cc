@@ -8,6 +8,8 @@
 #include <arpa/inet.h>
 
 #include "server/config.h"
+#include "server/setting_text.h"
+#include "server/stream_rules.h"
 
 namespace tocsin::server {
 namespace {
@@ -17,22 +19,6 @@ using base::Result;
 using base::Status;
 
 Status Allowed(std::string what) { return Status(Code::kInvalidArgument, std::move(what)); }
-
-std::string_view Trim(std::string_view text) {
-  size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-std::vector<std::string_view> SplitList(std::string_view list) {
-  std::vector<std::string_view> parts;
-  for (size_t start = 0; start <= list.size();) {
-    size_t end = std::min(list.find(',', start), list.size());
-    if (std::string_view part = Trim(list.substr(start, end - start)); !part.empty()) parts.push_back(part);
-    start = end + 1;
-  }
-  return parts;
-}
 
 template <typename T>
 bool ParseNumber(std::string_view text, T& number) {
@@ -50,24 +36,13 @@ Status SetNumber(std::string_view text, T least, T most, T& number) {
   return base::Ok();
 }
 
-// "1048576", "1MiB"
 Status SetBytes(std::string_view text, uint64_t least, uint64_t most, uint64_t& bytes) {
-  static constexpr std::array<std::pair<std::string_view, int>, 4> kUnits = {
-      {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}}};
-  int shift = 0;
-  std::string_view digits = text;
-  for (auto [unit, bits] : kUnits) {
-    if (!text.ends_with(unit)) continue;
-    shift = bits;
-    digits = Trim(text.substr(0, text.size() - unit.size()));
-  }
-  uint64_t number = 0;
-  if (!ParseNumber(digits, number) || number > (std::numeric_limits<uint64_t>::max() >> shift) ||
-      number << shift < least || number << shift > most) {
+  Result<uint64_t> parsed = ParseBytes(text);
+  if (!parsed.ok() || *parsed < least || *parsed > most) {
     return Allowed("bytes from " + std::to_string(least) + " to " + std::to_string(most) +
                    " are allowed, also with KiB, MiB, GiB or TiB behind the number");
   }
-  bytes = number << shift;
+  bytes = *parsed;
   return base::Ok();
 }
 
@@ -158,6 +133,14 @@ Status SetStreams(std::string_view list, std::vector<IngestStream>& streams) {
         "notifications_stream=4,bulk=1");
   }
   streams = std::move(parsed);
+  return base::Ok();
+}
+
+template <typename Rule>
+Status SetRules(std::string_view list, Result<std::vector<Rule>> (*parse)(std::string_view), std::vector<Rule>& rules) {
+  Result<std::vector<Rule>> parsed = parse(list);
+  if (!parsed.ok()) return parsed.status();
+  rules = std::move(parsed).value();
   return base::Ok();
 }
 
@@ -283,6 +266,19 @@ constexpr Setting kSettings[] = {
      [](Config& c, std::string_view v) { return SetDurability(v, c.durability); }},
     {{"ingest_streams", "LIST", "what is read and routed to users (notifications_stream)", kFlow, false},
      [](Config& c, std::string_view v) { return SetStreams(v, c.ingest_streams); }},
+    {{"redelivery", "LIST",
+      "what groups do with entries that nobody acknowledged, for example `notifications_stream/email after=60s "
+      "deliveries=5 backoff=2 longest=1h`: given again to whoever reads next, and after so many deliveries a dead "
+      "letter; `*` is every group of the stream (as in Redis: they stay where they are)",
+      kFlow, false},
+     [](Config& c, std::string_view v) { return SetRules(v, ParseRedelivery, c.redelivery); }},
+    {{"retention", "LIST",
+      "what is kept of streams, for example `notifications_stream age=7d entries=1000000 bytes=1GiB cap=4GiB`: entries "
+      "that every group has acknowledged go beyond age, entries or bytes, others beyond cap; with needed=drop the "
+      "first "
+      "three spare nothing (ingest streams: age=24h entries=1000000 cap=4GiB; their dead letters: cap=1GiB)",
+      kFlow, false},
+     [](Config& c, std::string_view v) { return SetRules(v, ParseRetention, c.retention); }},
     {{"max_body", "BYTES", "of one request (1MiB)", kFlow, false},
      [](Config& c, std::string_view v) {
        uint64_t bytes = 0;

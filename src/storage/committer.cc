@@ -91,17 +91,6 @@ void Committer::Wake() {
   wake_.notify_one();
 }
 
-void Committer::WakeIn(int64_t ms) {
-  {
-    std::lock_guard lock(mutex_);
-    const int64_t at_us = clock_.MonotonicUs() + ms * 1000;
-    if (wake_at_us_ && *wake_at_us_ <= at_us) return;
-    wake_at_us_ = at_us;
-    if (!std::exchange(waiting_, false)) return;
-  }
-  wake_.notify_one();
-}
-
 CommitterStats Committer::stats() const {
   std::lock_guard lock(mutex_);
   return stats_;
@@ -151,10 +140,7 @@ void Committer::Loop() {
 
 Committer::Work Committer::TakeWork(Changes& changes) {
   const int64_t now = clock_.MonotonicUs();
-  if (wake_at_us_ && now >= *wake_at_us_) {
-    wake_at_us_.reset();
-    wanted_ = true;
-  }
+  wanted_ = wanted_ || now >= turn_at_us_;
   const bool wake = wanted_ && !stopping_ && now >= retry_at_us_;
   if (queue_.empty() && !wake) {
     const bool due = unsynced_since_us_ && now - *unsynced_since_us_ >= kLazySyncUs;
@@ -179,7 +165,7 @@ int64_t Committer::UsToNextWork() const {
   const int64_t now = clock_.MonotonicUs();
   int64_t wait = kForever;
   if (wanted_) wait = retry_at_us_ - now;
-  if (wake_at_us_) wait = std::min(wait, *wake_at_us_ - now);
+  if (turn_at_us_ != Participant::kNoTurn) wait = std::min(wait, turn_at_us_ - now);
   if (unsynced_since_us_) wait = std::min(wait, *unsynced_since_us_ + kLazySyncUs - now);
   return std::max<int64_t>(wait, 1);
 }
@@ -211,9 +197,14 @@ void Committer::Turn(Changes& changes) {
   const size_t bytes = batch_.bytes();
   if (status.ok()) status = Commit(lazy ? Sync::kLater : Sync::kNow);
   if (!status.ok()) retry_at_us_ = clock_.MonotonicUs() + kRetryUs;
-  for (Participant* participant : participants_) participant->AfterCommit(status);
+  int64_t turn_at_us = Participant::kNoTurn;
+  for (Participant* participant : participants_) {
+    participant->AfterCommit(status);
+    turn_at_us = std::min(turn_at_us, participant->NextTurnUs());
+  }
   {
     std::lock_guard lock(mutex_);
+    turn_at_us_ = turn_at_us;
     ++stats_.turns;
     stats_.changes += changes.size();
     if (!status.ok()) ++stats_.failed_turns;

@@ -56,6 +56,10 @@ class Participant {
   virtual void AfterCommit(const base::Status& status) = 0;
   // True: what BeforeCommit stages confirms nothing, so a turn of lazy changes stays lazy with it.
   virtual bool lazy() const { return false; }
+  // When it wants a turn though nobody submits a change, for work that comes with time (monotonic clock); kNoTurn: it
+  // does not. Asked after each turn, so no wish is lost when a turn comes early. A time in the past means at once.
+  static constexpr int64_t kNoTurn = INT64_MAX;
+  virtual int64_t NextTurnUs() const { return kNoTurn; }
 };
 
 struct CommitterStats {
@@ -83,9 +87,6 @@ class Committer {
   // Thread-safe. Asks for one more turn, with or without changes: a participant has work left over. After a turn that
   // failed, such a turn comes not before 100 ms have passed; clients' changes do not wait for that.
   void Wake();
-  // Thread-safe. As Wake(), `ms` from now; of several wishes the earliest counts. For work that comes with time:
-  // whoever asked looks at the clock in each BeforeCommit, and asks again.
-  void WakeIn(int64_t ms);
 
   // One turn over what waits now, or the lazy sync that is due, on the caller's thread; true when there was something.
   // Only without Start().
@@ -123,9 +124,9 @@ class Committer {
   std::condition_variable wake_;
   Changes queue_;
   size_t queued_bytes_ = 0;
-  bool wanted_ = false;                // Wake()
-  std::optional<int64_t> wake_at_us_;  // WakeIn()
-  bool waiting_ = false;               // the thread sleeps and must be notified
+  bool wanted_ = false;                        // Wake()
+  int64_t turn_at_us_ = Participant::kNoTurn;  // the earliest of what the participants want
+  bool waiting_ = false;                       // the thread sleeps and must be notified
   bool stopping_ = false;
   std::optional<int64_t> turn_began_us_;  // none: no turn runs
   CommitterStats stats_;

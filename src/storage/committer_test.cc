@@ -83,7 +83,9 @@ class Engine final : public Participant {
     if (committer != nullptr) committer->Wake();
   }
   bool lazy() const override { return is_lazy; }
+  int64_t NextTurnUs() const override { return next_turn_us; }
 
+  int64_t next_turn_us = kNoTurn;
   int staging = 0;
   Status failure;
   bool is_lazy = false;
@@ -227,6 +229,26 @@ TEST_F(CommitterTest, WakeGivesATurnWithoutChanges) {
   EXPECT_TRUE(committer.RunTurn());
   EXPECT_EQ(store_.written, 2u);
   EXPECT_FALSE(committer.RunTurn());
+}
+
+TEST_F(CommitterTest, TimeGivesATurnToTheParticipantThatWantsItFirst) {
+  Engine soon("soon", trail_), late("late", trail_);
+  Committer committer(store_, clock_, {&late, &soon});
+  soon.next_turn_us = clock_.MonotonicUs() + 1'000;
+  late.next_turn_us = clock_.MonotonicUs() + 5'000;
+  committer.Wake();
+  EXPECT_TRUE(committer.RunTurn());
+  EXPECT_FALSE(committer.RunTurn());
+  ASSERT_TRUE(committer.Submit(MakePut("a")).ok());
+  EXPECT_TRUE(committer.RunTurn());  // comes before: nobody's wish is lost
+  EXPECT_FALSE(committer.RunTurn());
+  clock_.Advance(1);
+  soon.next_turn_us = Participant::kNoTurn;
+  EXPECT_TRUE(committer.RunTurn());
+  clock_.Advance(3);
+  EXPECT_FALSE(committer.RunTurn());
+  clock_.Advance(1);
+  EXPECT_TRUE(committer.RunTurn());
 }
 
 TEST_F(CommitterTest, AParticipantThatWantsMoreAfterAFailureIsAskedLater) {

@@ -171,6 +171,12 @@ struct SetIdOptions {
   std::optional<uint64_t> max_future_ms = {};  // as AppendOptions
 };
 
+struct StreamSize {
+  uint64_t length = 0;
+  uint64_t bytes = 0;  // about what Redis would hold
+  EntryId first_id;    // of length > 0
+};
+
 struct StreamReport {
   uint64_t length = 0, radix_keys = 0, radix_nodes = 0, entries_added = 0, groups = 0;
   struct ProducedReport {  // of IDMP

@@ -59,6 +59,11 @@ class StreamEngine final : public storage::Participant {
                                  RangeOptions options = {});  // XREVRANGE
   // Entries with ids above `after`: one stream of an XREAD.
   base::Result<Entries> Read(std::string_view key, EntryId after, RangeOptions options = {});
+  // Costs no read of its nodes. nullopt: no such key.
+  base::Result<std::optional<StreamSize>> SizeOf(std::string_view key);
+  // The first entry of the oldest node that a trim to so many bytes leaves; the newest node always stays. 0-0: nothing
+  // would have to go.
+  base::Result<EntryId> KeepsFrom(std::string_view key, uint64_t max_bytes);
   // Answers how many entries went.
   base::Result<uint64_t> TrimStream(std::string_view key, const Trim& trim);          // XTRIM
   base::Result<uint64_t> Delete(std::string_view key, std::span<const EntryId> ids);  // XDEL

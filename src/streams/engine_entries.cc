@@ -142,6 +142,26 @@ base::Result<Entries> StreamEngine::Read(std::string_view key, EntryId after, Ra
   return Range(key, *start, EntryId::Max(), options);
 }
 
+base::Result<std::optional<StreamSize>> StreamEngine::SizeOf(std::string_view key) {
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  if (*stream == nullptr) return std::optional<StreamSize>();
+  const StreamRecord& record = (*stream)->record();
+  return std::optional<StreamSize>({.length = record.length, .bytes = record.bytes, .first_id = record.first_id});
+}
+
+base::Result<EntryId> StreamEngine::KeepsFrom(std::string_view key, uint64_t max_bytes) {
+  auto stream = Find(key);
+  if (!stream.ok()) return stream.status();
+  if (*stream == nullptr || (*stream)->record().bytes <= max_bytes) return EntryId();
+  auto nodes = (*stream)->Nodes();
+  if (!nodes.ok()) return nodes.status();
+  uint64_t bytes = (*stream)->record().bytes;
+  auto oldest = (*nodes)->begin();
+  for (; bytes > max_bytes && oldest + 1 != (*nodes)->end(); ++oldest) bytes -= oldest->bytes;
+  return oldest == (*nodes)->begin() ? EntryId() : oldest->first;
+}
+
 base::Result<uint64_t> StreamEngine::TrimFound(Stream& stream, const Trim& trim) {
   if (trim.by == Trim::By::kNothing) return uint64_t{0};
   switch (trim.refs) {

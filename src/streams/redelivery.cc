@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "streams/group.h"
+
 namespace tocsin::streams {
 
 int64_t Redelivery::DelayMs(uint64_t deliveries) const {
@@ -10,6 +12,10 @@ int64_t Redelivery::DelayMs(uint64_t deliveries) const {
     delay_ms = delay_ms > longest_ms / backoff ? longest_ms : delay_ms * backoff;
   }
   return delay_ms;
+}
+
+bool Redelivery::IsExhausted(const Pending& pending) const {
+  return max_deliveries != 0 && pending.deliveries >= max_deliveries;
 }
 
 int64_t Redelivery::DueMs(const Pending& pending) const {

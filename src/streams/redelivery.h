@@ -13,9 +13,9 @@
 #include <string>
 #include <string_view>
 
-#include "streams/group.h"
-
 namespace tocsin::streams {
+
+struct Pending;
 
 struct Redelivery {
   int64_t after_ms = 60'000;
@@ -27,7 +27,7 @@ struct Redelivery {
   int64_t DelayMs(uint64_t deliveries) const;
   // Wall clock; INT64_MIN: at once.
   int64_t DueMs(const Pending& pending) const;
-  bool IsExhausted(const Pending& pending) const { return max_deliveries != 0 && pending.deliveries >= max_deliveries; }
+  bool IsExhausted(const Pending& pending) const;
 };
 
 // For the groups of this name, or of every name (`*`), of one stream.

@@ -35,11 +35,18 @@ def is_error(reply: object, start: str) -> None:
 
 
 def inbox(tocsin: Tocsin, user: str) -> list[str]:
-    url = f"http://127.0.0.1:{tocsin.http_port}/v1/pull?since=all"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {tocsin.token(user)}"})
-    with urllib.request.urlopen(request, timeout=60) as response:
-        frames = json.load(response)["frames"]
-    return [item["body"] for frame in frames for item in frame.get("items", [])]
+    headers = {"Authorization": f"Bearer {tocsin.token(user)}"}
+    texts: list[str] = []
+    query = "since=all"
+    while True:
+        url = f"http://127.0.0.1:{tocsin.http_port}/v1/pull?{query}"
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as response:
+            answer = json.load(response)
+        more = [item["body"] for frame in answer["frames"] for item in frame.get("items", [])]
+        if not more:
+            return texts
+        texts += more
+        query = f"cur={answer['cur']}"
 
 
 def publish_over_http(tocsin: Tocsin, user: str, text: str) -> str:

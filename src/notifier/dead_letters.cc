@@ -1,0 +1,38 @@
+#include "notifier/dead_letters.h"
+
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace tocsin::notifier {
+namespace {
+
+base::Counter dead_lettered("tocsin_notifications_ended_total", "Notifications by how they ended",
+                            "reason=\"dead_lettered\"");
+
+}  // namespace
+
+base::Status AddDeadLetter(streams::StreamEngine& streams, const DeadLetter& letter, const streams::EntryView& entry) {
+  const std::string id = entry.id().ToString();
+  const std::string attempts = std::to_string(letter.attempts);
+  std::vector<streams::FieldView> fields = {{"tocsin_reason", letter.reason},
+                                            {"tocsin_stream", letter.stream},
+                                            {"tocsin_id", id},
+                                            {"tocsin_group", letter.group},
+                                            {"tocsin_attempts", attempts}};
+  const std::vector<streams::FieldView> original = entry.Fields();
+  fields.insert(fields.end(), original.begin(), original.end());
+  auto appended = streams.Append(std::string(letter.stream).append(kDeadSuffix), fields);
+  if (!appended.ok()) return appended.status();
+  dead_lettered.Add();
+  base::Log(base::Level::kWarn, "dead_lettered",
+            {{"stream", letter.stream},
+             {"id", id},
+             {"group", letter.group},
+             {"attempts", letter.attempts},
+             {"reason", letter.reason}});
+  return base::Ok();
+}
+
+}  // namespace tocsin::notifier
