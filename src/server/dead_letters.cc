@@ -15,6 +15,7 @@ using base::Status;
 using model::EntryId;
 
 constexpr size_t kPageBytes = 8 << 20;  // far below what MULTI may queue
+constexpr size_t kMaxAtOnce = 1000;
 
 Status Wrong(std::string why) { return Status(Code::kInvalidArgument, std::move(why)); }
 
@@ -163,18 +164,19 @@ Result<DeadLetterCursor::Page> DeadLetterCursor::ReadIds(size_t count) {
 
 Result<DeadLetterCursor::Page> DeadLetterCursor::ReadRange(size_t count) {
   Page page;
-  Result<std::vector<StreamEntry>> entries = ReadEntries(redis_, key_, from_, to_, count);
+  Result<std::vector<StreamEntry>> entries = ReadEntries(redis_, key_, from_, to_, std::min(count, at_once_));
   if (!entries.ok()) return entries.status();
   size_t bytes = 0;
   for (StreamEntry& entry : *entries) {
     if (bytes >= kPageBytes) break;
     ++page.taken;
     page.next = "(" + entry.id;
-    if (!IsChosen(entry)) continue;
     bytes += SizeOf(entry);
-    page.entries.push_back(std::move(entry));
+    if (IsChosen(entry)) page.entries.push_back(std::move(entry));
   }
   page.end = page.taken == 0;
+  // Large entries are not read again and again to take a few of them.
+  at_once_ = bytes >= kPageBytes ? std::max<size_t>(page.taken, 1) : std::min(at_once_ * 2, kMaxAtOnce);
   return page;
 }
 

@@ -94,7 +94,8 @@ class DeadLetterCursor {
   DeadLetterChoice choice_;
   std::string from_ = "-", to_ = "+", bound_ = "0-0";
   uint64_t total_ = 0;
-  size_t at_ = 0;  // in choice_.ids
+  size_t at_once_ = 32;  // entries to ask for: fewer where they are large
+  size_t at_ = 0;        // in choice_.ids
 };
 
 // The stream that `options` or the settings name; kInvalidArgument for one that ends in `:dead` itself.

@@ -85,8 +85,8 @@ usage: tocsin trim STREAM (--max-length N | --min-id ID | --older-than TIME) [--
   --force                         also what a group has unread or pending: those consumers never see it
   --json                          {"stream":...,"removed":...,"left":...}
 
-Says how many went and how many are left and, where more are left than was asked for, which groups hold them. Entries of an
-ingest stream are in the users' inboxes before they go, also with --force.
+Says how many went and how many are left and, where more are left than was asked for, which groups hold them. Entries of
+an ingest stream are in the users' inboxes before they go, also with --force.
 )";
 
 constexpr std::string_view kDeadLettersHelp =
@@ -125,7 +125,7 @@ Where:
 // Every one ends with where the server is, and what its end means.
 std::string Complete(std::string_view text, std::string_view scopes) {
   return std::string(text) + std::string(kWhere) + "\nThe key needs the scopes: " + std::string(scopes) +
-         ". Exit status: 0 done, 1 failed or not all of it (and says why), 2 used\nwrongly.\n";
+         ".\nExit status: 0 done, 1 failed or not all of it (and says why), 2 used wrongly.\n";
 }
 
 }  // namespace

@@ -201,6 +201,34 @@ test('a server that is killed during a redrive has each entry once: redriven, or
   assert.equal(new Set(values).size, count + 1);
 });
 
+test('what the stream refuses within the transaction is put back among the dead letters', async (t) => {
+  const { redis, tocsin } = await start(t);
+  const last = '18446744073709551615-18446744073709551615';
+  await redis.run('XADD', 'full', last, 'the', 'last');
+  const buried = await bury(redis, ['n', '1', 'n', '2'], { stream: 'full' });
+  const before = (await redis.run('XRANGE', 'full:dead', '-', '+'))[0][1];
+  const refused = await tocsin('dead-letters', 'redrive', 'full', '--all');
+  assert.equal(refused.code, 1);
+  assert.match(refused.stdout, /^0 redriven/);
+  const [[id, fields], ...more] = await redis.run('XRANGE', 'full:dead', '-', '+');
+  assert.match(refused.stderr, new RegExp(`${buried} is a dead letter again, as ${id}`));
+  assert.deepEqual(fields, before);
+  assert.equal(more.length, 0);
+  assert.equal(await redis.run('XLEN', 'full'), 1);
+});
+
+test('dead letters that are too large for one reply', async (t) => {
+  const { redis, done } = await start(t);
+  await redis.run('XADD', 'big', '*', 'n', 'first');
+  const value = Buffer.alloc(2 << 20, 'x');
+  for (let n = 0; n < 40; ++n) await bury(redis, ['n', n, 'value', value], { stream: 'big' });
+  const listed = await done('dead-letters', 'list', 'big');
+  assert.equal(listed.stdout.split('\n').filter((line) => line.includes('value=xxx')).length, 40);
+  assert.ok(listed.stdout.length < 40_000);
+  assert.match((await done('dead-letters', 'redrive', 'big', '--all')).stdout, /^40 redriven/);
+  assert.deepEqual([await redis.run('XLEN', 'big'), await redis.run('XLEN', 'big:dead')], [41, 0]);
+});
+
 test('drop takes what was chosen, and says what it would take', async (t) => {
   const { redis, tocsin, done, json } = await start(t);
   await redis.run('XADD', 'jobs', '1-1', 'a', 'b');
