@@ -1,5 +1,7 @@
 #include "server/command_line.h"
 
+#include <sstream>
+
 #include <gtest/gtest.h>
 
 #include "server/help.h"
@@ -144,6 +146,13 @@ TEST(CommandLine, HelpTeaches) {
   for (const char* command : {"serve", "publish", "tail", "token", "version", "streams", "groups", "pending", "claim",
                               "trim", "dead-letters"}) {
     EXPECT_NE(MainHelp().find(command), std::string::npos);
+  }
+}
+
+TEST(CommandLine, HelpOfOperatorsFitsATerminal) {
+  for (const char* command : {"streams", "groups", "pending", "claim", "trim", "dead-letters"}) {
+    std::istringstream help(Parse({command, "--help"}).help);
+    for (std::string line; std::getline(help, line);) EXPECT_LE(line.size(), 120u) << line;
   }
 }
 

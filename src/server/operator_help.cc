@@ -29,9 +29,9 @@ usage: tocsin groups STREAM [OPTION...]
   tocsin groups notifications_stream
   tocsin groups notifications_stream --json | jq 'select(.lag > 1000)'
 
-Of a group: its consumers, entries that were delivered and not acknowledged (pending), entries not read yet (lag), how long
-the oldest pending one has been idle, and the last id that was delivered. Below it each consumer: what is pending with it,
-and how long it has not been seen. The group `tocsin` of an ingest stream is the router's.
+Of a group: its consumers, entries that were delivered and not acknowledged (pending), entries not read yet (lag), how
+long the oldest pending one has been idle, and the last id that was delivered. Below it each consumer: what is pending
+with it, and how long it has not been seen. The group `tocsin` of an ingest stream is the router's.
 
   --json                          a JSON object a group
 )";
@@ -102,10 +102,10 @@ usage: tocsin dead-letters list    [STREAM] [CHOICE...] [--count N]
   tocsin dead-letters drop --older-than 30d
   tocsin dead-letters list --json | jq -r '.reason' | sort | uniq -c
 
-STREAM is whose dead letters (the first of the setting ingest_streams: notifications_stream); they are in STREAM:dead. A
-redriven one is a new entry of STREAM, with a new id and its own fields; that and its end as a dead letter happen both or
-not at all, and never twice. It goes to every group of STREAM, not only to one that had failed: the output says so where
-a group had. One that is still wrong comes back as a dead letter, which is said too, and ends with 1.
+STREAM is whose dead letters (the first of the setting ingest_streams: notifications_stream); they are in STREAM:dead.
+A redriven one is a new entry of STREAM, with a new id and its own fields; that and its end as a dead letter happen both
+or not at all, and never twice. It goes to every group of STREAM, not only to one that had failed: the output says so
+where a group had. One that is still wrong comes back as a dead letter, which is said too, and ends with 1.
 
 Which:
   --id ID                         this one; may be given again, or as ID,ID
