@@ -4,8 +4,7 @@
 // 1. Ask Allowed() before looking at a key. A right key is turned away too while its address is: a limit that lets the
 //    right guess through would limit nothing.
 // 2. Bounded: a table of fixed size. An address that does not fit takes the place of the one that has failed least, so
-// a
-//    flood of addresses can only make it forget, never grow.
+//    a flood of addresses can only make it forget, never grow.
 // 3. Thread-safe without a lock: a lost race loses one count.
 //
 // Known limit: peers behind one proxy or NAT share its address, and so its count.

@@ -180,7 +180,7 @@ void RunXadd(Call& call) {
   if (!*id) return call.reply.Null();
   if (ingest && read.trim.by != Trim::By::kNothing) {
     // What the trim takes must have been routed, the new entry too.
-    if (!call.db.RouteBeforeRemoval(call, args[1])) return;
+    if (!call.db.RouteFirst(call, args[1])) return;
     auto trimmed = call.db.engine().TrimStream(args[1], read.trim);
     if (!trimmed.ok()) return WriteFailure(call.reply, trimmed.status());
   }
@@ -190,7 +190,7 @@ void RunXadd(Call& call) {
 void RunXtrim(Call& call) {
   AddOrTrim read;
   if (!ReadOptions(call, read, For::kTrim)) return;
-  if (!call.db.RouteBeforeRemoval(call, call.args[1])) return;
+  if (!call.db.RouteFirst(call, call.args[1])) return;
   auto trimmed = call.db.engine().TrimStream(call.args[1], read.trim);
   if (!trimmed.ok()) return WriteFailure(call.reply, trimmed.status());
   call.reply.Integer(static_cast<int64_t>(*trimmed));
@@ -207,7 +207,7 @@ void RunXdel(Call& call) {
     if (!id) return;
     ids.push_back(*id);
   }
-  if (!call.db.RouteBeforeRemoval(call, call.args[1])) return;
+  if (!call.db.RouteFirst(call, call.args[1])) return;
   auto deleted = call.db.engine().Delete(call.args[1], ids);
   if (!deleted.ok()) return WriteFailure(call.reply, deleted.status());
   call.reply.Integer(static_cast<int64_t>(*deleted));

@@ -27,7 +27,7 @@ bool Database::MayRemove(Call& call, std::string_view key) const {
   return false;
 }
 
-bool Database::RouteBeforeRemoval(Call& call, std::string_view key) {
+bool Database::RouteFirst(Call& call, std::string_view key) {
   if (!route_now_ || !IsIngest(key)) return true;
   const base::Status status = route_now_(call.turn);
   if (!status.ok()) WriteFailure(call.reply, status);
@@ -49,12 +49,6 @@ base::Status Database::KeepIngestIds(std::string_view key, std::optional<model::
   auto now = engine_.LastId(key);
   if (!now.ok()) return now.status();
   return *now < *last ? engine_.SetId(key, {.last_id = *last}) : base::Ok();
-}
-
-void Database::PassTime() {
-  if (engine_.time_brings_entries()) engine_.RetryClaims();
-  const auto next = engine_.NextExpiry();
-  needs_time_.store(engine_.time_brings_entries() || !next.ok() || next->has_value(), std::memory_order_relaxed);
 }
 
 uint64_t Database::RememberScan(std::string key) {

@@ -72,22 +72,16 @@ class Database {
   // Whether the caller may remove the key as a whole; answers -NOPERM if not.
   bool MayRemove(Call& call, std::string_view key) const;
 
-  // How the built-in group takes what was staged for it: before entries of an ingest stream are removed, so that none
-  // is lost on its way to the users. Set before the first command.
+  // How the built-in group takes what is there for it: before entries of an ingest stream are removed, or read through
+  // the group itself, so that none is lost on its way to the users. Set before the first command.
   using RouteNow = std::function<base::Status(storage::Batch&)>;
   void SetRouteNow(RouteNow route_now) { route_now_ = std::move(route_now); }
   // Answers the failure, if there is one.
-  bool RouteBeforeRemoval(Call& call, std::string_view key);
+  bool RouteFirst(Call& call, std::string_view key);
   // An ingest stream that is removed as a whole stays, empty: its ids name notifications and must not come again. What
   // is to be known before (nullopt: it is none) and done after the removal.
   base::Result<std::optional<model::EntryId>> LastIngestId(std::string_view key);
   base::Status KeepIngestIds(std::string_view key, std::optional<model::EntryId> last);
-
-  // Some things come with time alone: a key expires, an entry has been pending long enough for a waiter with CLAIM.
-  // Whether there may be any; and what is to be done now and then, in a turn, while there are.
-  void NeedTime() { needs_time_.store(true, std::memory_order_relaxed); }
-  bool needs_time() const { return needs_time_.load(std::memory_order_relaxed); }  // any thread
-  void PassTime();
 
   // SCAN's cursor is a number, which stands for the last key that was told. So many are remembered; an older one starts
   // from the first key again: SCAN may tell a key twice.
@@ -101,7 +95,6 @@ class Database {
   const int64_t started_us_;
   uint16_t port_ = 0;
   RouteNow route_now_;
-  std::atomic<bool> needs_time_{true};  // of what a run before this one has left
   Figures figures_;
   std::deque<std::string> scans_;
   size_t scan_bytes_ = 0;

@@ -86,7 +86,6 @@ void RunExpiring(Call& call, Unit unit, From from) {
   if (call.db.IsIngest(call.args[1])) return call.reply.Error("ERR an ingest stream cannot expire");
   auto set = engine.SetExpiry(call.args[1], *at_ms);
   if (Failed(call, set)) return;
-  call.db.NeedTime();
   call.reply.Integer(*set ? 1 : 0);
 }
 
@@ -122,7 +121,7 @@ void RunRenaming(Call& call, bool only_new) {
   if (Failed(call, source)) return;
   if (!*source) return call.reply.Error("ERR no such key");
   for (const std::string_view key : {args[1], args[2]}) {
-    if (!call.db.MayRemove(call, key) || !call.db.RouteBeforeRemoval(call, key)) return;
+    if (!call.db.MayRemove(call, key) || !call.db.RouteFirst(call, key)) return;
   }
   if (only_new) {
     auto target = engine.Exists(args[2]);
@@ -146,7 +145,7 @@ void RunFlushing(Call& call) {
   }
   std::vector<std::pair<std::string, std::optional<EntryId>>> ingest;
   for (const std::string& key : call.db.options().ingest_streams) {
-    if (!call.db.RouteBeforeRemoval(call, key)) return;
+    if (!call.db.RouteFirst(call, key)) return;
     auto last = call.db.LastIngestId(key);
     if (Failed(call, last)) return;
     ingest.emplace_back(key, *last);
@@ -179,7 +178,7 @@ void RunExists(Call& call) {
 
 void RunDel(Call& call) {
   for (const std::string_view key : call.args.subspan(1)) {
-    if (!call.db.MayRemove(call, key) || !call.db.RouteBeforeRemoval(call, key)) return;
+    if (!call.db.MayRemove(call, key) || !call.db.RouteFirst(call, key)) return;
   }
   int64_t count = 0;
   for (const std::string_view key : call.args.subspan(1)) {

@@ -58,20 +58,6 @@ TEST_F(KeyCommandsTest, KeysExpire) {
   }
 }
 
-TEST_F(KeyCommandsTest, TimeIsNeededWhileAKeyExpires) {
-  db_->PassTime();
-  EXPECT_FALSE(db_->needs_time());
-  Ask("XADD s 1-1 a b");
-  Ask("PEXPIRE s 50");
-  EXPECT_TRUE(db_->needs_time());
-  db_->PassTime();
-  EXPECT_TRUE(db_->needs_time());
-  clock_.Advance(50);
-  EXPECT_EQ(Ask("PING"), "+PONG|");  // a turn is all it takes
-  db_->PassTime();
-  EXPECT_FALSE(db_->needs_time());
-}
-
 TEST_F(KeyCommandsTest, ScanTellsEveryKey) {
   std::set<std::string> expected, told;
   for (int i = 0; i < 250; ++i) {

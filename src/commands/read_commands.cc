@@ -115,7 +115,7 @@ bool ReadFrom(Call& call, Kind kind, std::string_view key, std::string_view text
   if (kind == Kind::kReadGroup) {
     if (!call.db.MayUseGroup(call, key, *read.request.group)) return false;
     // Nobody takes a notification from the router before it has reached its users.
-    if (read.request.group == call.db.options().own_group && !call.db.RouteBeforeRemoval(call, key)) return false;
+    if (read.request.group == call.db.options().own_group && !call.db.RouteFirst(call, key)) return false;
     auto there = engine.HasGroup(key, *read.request.group);
     if (!there.ok() || !*there) {
       WriteFailure(call.reply, there.ok() ? streams::NoSuchKeyOrGroup(key, *read.request.group, streams::kInReadGroup)
@@ -161,7 +161,6 @@ void RunReading(Call& call, Kind kind) {
   read.request.max_bytes = std::min(kMaxRead, call.max_reply) / std::max<size_t>(read.streams, 1);
   const streams::ReadAnswer answer = call.db.engine().ReadMany(read.request);
   if (read.block_ms && call.may_block == MayBlock::kYes && answer.ok() && answer->empty()) {
-    if (read.request.claim_min_idle_ms || !call.db.engine().redelivery().empty()) call.db.NeedTime();
     call.blocking = Blocking{.request = std::move(read.request), .timeout_ms = *read.block_ms};
     return;
   }

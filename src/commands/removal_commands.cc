@@ -70,7 +70,7 @@ std::optional<streams::Refs> ParseRefs(std::string_view text) {
 void RunXdelex(Call& call) {
   IdBlock block;
   if (!ReadRemoval(call, 2, block)) return;
-  if (!call.db.RouteBeforeRemoval(call, call.args[1])) return;
+  if (!call.db.RouteFirst(call, call.args[1])) return;
   WriteRemovals(call, call.db.engine().DeleteEx(call.args[1], block.ids, block.refs));
 }
 
@@ -78,7 +78,7 @@ void RunXackdel(Call& call) {
   IdBlock block;
   if (!ReadRemoval(call, 3, block)) return;
   const Arguments args = call.args;
-  if (!call.db.MayUseGroup(call, args[1], args[2]) || !call.db.RouteBeforeRemoval(call, args[1])) return;
+  if (!call.db.MayUseGroup(call, args[1], args[2]) || !call.db.RouteFirst(call, args[1])) return;
   WriteRemovals(call, call.db.engine().AckDelete(args[1], args[2], block.ids, block.refs));
 }
 

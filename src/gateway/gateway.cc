@@ -29,7 +29,6 @@ constexpr int kBacklog = 1'024;
 constexpr int kUserTimeoutMs = 38'000;
 constexpr int kAcceptsPerTurn = 64;
 // How often keys are looked at that expire, and entries that idle long enough for those who wait to claim them.
-constexpr int64_t kPassTimeMs = 100;
 
 base::Counter turned_away("tocsin_connections_refused_total", "Connections refused: too many were open");
 
@@ -162,31 +161,12 @@ Gateway::Gateway(Parts parts, const GatewayOptions& options, int cores)
 
 Gateway::~Gateway() { Stop(); }
 
-// On the first Core.
-void Gateway::PassTime() {
-  if (!redis_.needs_time() || passing_time_.exchange(true, std::memory_order_relaxed)) return;
-  class PassTimeChange final : public storage::Change {
-   public:
-    PassTimeChange(commands::Database& db, std::atomic<bool>& passing) : db_(db), passing_(passing) {}
-    void Stage(storage::Batch&) override { db_.PassTime(); }
-    void Done(const Status&) override { passing_.store(false, std::memory_order_relaxed); }
-    bool lazy() const override { return true; }
-
-   private:
-    commands::Database& db_;
-    std::atomic<bool>& passing_;
-  };
-  const Status submitted = backend_.committer.Submit(std::make_unique<PassTimeChange>(redis_, passing_time_));
-  if (!submitted.ok()) passing_time_.store(false, std::memory_order_relaxed);
-}
-
 Status Gateway::Start() {
   const GatewayOptions& options = backend_.options;
   RETURN_IF_ERROR(Listen(Protocol::kHttp, options.listen_host, options.listen_port, port_));
   if (options.redis_listen_host) {
     RETURN_IF_ERROR(Listen(Protocol::kRedis, *options.redis_listen_host, options.redis_listen_port, redis_port_));
     redis_.SetPort(redis_port_);
-    cores_.front()->Every(kPassTimeMs, [this] { PassTime(); });
   }
   for (auto& core : cores_) threads_.emplace_back([&core] { core->Run(); });
   return base::Ok();

@@ -67,7 +67,6 @@ class Gateway {
   class Listener;
   enum class Protocol : uint8_t { kHttp, kRedis };
   base::Status Listen(Protocol protocol, std::string host, uint16_t wanted, uint16_t& port);
-  void PassTime();
   void Accept(Protocol protocol, int socket, std::string peer_address);
 
   const base::Clock& clock_;
@@ -76,7 +75,6 @@ class Gateway {
   std::atomic<size_t> open_{0};  // connections
   commands::Database redis_;     // its engine is touched on the commit thread only
   commands::ClientContext redis_clients_;
-  std::atomic<bool> passing_time_{false};
   std::vector<std::unique_ptr<RespQueue>> redis_queues_;  // one a hub
   std::vector<std::unique_ptr<runtime::Core>> cores_;
   std::vector<std::unique_ptr<Hub>> hubs_;

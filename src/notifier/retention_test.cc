@@ -54,7 +54,7 @@ TEST_F(RetentionTest, ByBytes) {
   EXPECT_GT(Bytes(), 90'000u);
 }
 
-TEST_F(RetentionTest, ABillionthTurnIsNotNeededForALongBacklog) {
+TEST_F(RetentionTest, ALongBacklogGoesWithoutWaitingForTheNextLook) {
   Rule({.entries = 100});
   for (int i = 0; i < 30; ++i) AddMany("s", 10'000);
   Look();  // and the turns that this one asks for

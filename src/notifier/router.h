@@ -9,8 +9,7 @@
 //    moved.
 // 4. A turn routes at most kMaxTurnChanges entries of each stream; what is left rides with the next turn.
 // 5. Nothing is ever pending for it. What somebody else has made pending in its group (XCLAIM FORCE) it takes over
-// after
-//    kTakeOverMs and acknowledges: such an entry was routed before, RouteAll saw to it, and is in the logs once.
+//    after kTakeOverMs and acknowledges: such an entry was routed before, RouteAll saw to it, and is in the logs once.
 #pragma once
 
 #include <string>

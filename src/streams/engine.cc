@@ -1,12 +1,16 @@
 // StreamEngine: keys, what is in memory of them, and the turn.
 #include "streams/engine.h"
 
+#include <algorithm>
+
 #include "streams/errors.h"
 
 namespace tocsin::streams {
 namespace {
 
 constexpr uint8_t kEngineFormat = 1;
+constexpr int64_t kRetryEveryUs = 100'000;
+constexpr int64_t kExpiryLookMs = 1'000;
 
 }  // namespace
 
@@ -110,6 +114,10 @@ void StreamEngine::Touch(std::string_view key, Confirms confirms) {
 
 base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
   RETURN_IF_ERROR(DeleteExpired());
+  if (const int64_t now_us = clock_.MonotonicUs(); time_brings_entries() && now_us >= next_retry_us_) {
+    next_retry_us_ = now_us + kRetryEveryUs;
+    RetryClaims();
+  }
   EndCommand();
   if (store_hidden_) {
     batch.DeleteRange(storage::Family::kEntries, {}, EntryKey(UINT64_MAX, EntryId::Max()));
@@ -137,7 +145,15 @@ base::Status StreamEngine::BeforeCommit(storage::Batch& batch) {
   model::PutVarint(value, keys_);
   batch.Put(storage::Family::kGroups, kEngineKey, value);
   return base::Ok();
-  return base::Ok();
+}
+
+int64_t StreamEngine::NextTurnUs() const {
+  const int64_t next_us = time_brings_entries() ? next_retry_us_ : kNoTurn;
+  if (next_expiry_ms_ == INT64_MAX) return next_us;
+  // Expiries are times of the wall clock, which may be set: a look now and then costs little.
+  const int64_t now_ms = clock_.NowMs();
+  const int64_t wait_ms = std::clamp<int64_t>(next_expiry_ms_.value_or(now_ms) - now_ms, 0, kExpiryLookMs);
+  return std::min(next_us, clock_.MonotonicUs() + wait_ms * 1000);
 }
 
 void StreamEngine::AfterCommit(const base::Status& status) {

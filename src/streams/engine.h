@@ -3,14 +3,14 @@
 // 1. Lives on the commit thread, like Redis on its one thread: commands run one after the other, each whole. Nothing
 //    here is thread-safe; what a read hands out (Entries) may travel to other threads.
 // 2. A command changes memory only. BeforeCommit puts what the turn changed into the turn's batch, once per chunk,
-// group
-//    and stream; the caller holds its answers until AfterCommit. Commands and other participants that use the engine in
-//    their own BeforeCommit come before the engine's: register the engine behind them.
+//    group and stream; the caller holds its answers until AfterCommit. Commands and other participants that use the
+//    engine in their own BeforeCommit come before the engine's: register the engine behind them.
 // 3. Reads see what earlier commands of the same turn did. After a failed turn the engine forgets everything it holds
 //    and reads the store again.
 // 4. Nothing is loaded at the start. Streams come into memory when a command names them and leave it, the least
-// recently
-//    used first, above EngineOptions::memory_bytes.
+//    recently used first, above EngineOptions::memory_bytes.
+// 5. What comes with time comes with the turns that NextTurnUs asks for: expired keys, which are hidden at once, are
+//    deleted; entries that have become idle (CLAIM) or due (redelivery) go to those who wait for them.
 //
 // Failures that a client caused carry Redis' own error text, code word first ("ERR ...", "NOGROUP ..."), in the
 // message; nothing was changed then. Failures of the store (kCorruption, kUnavailable, ...) carry a text for the
@@ -100,10 +100,6 @@ class StreamEngine final : public storage::Participant {
   bool CancelWait(WaiterId id);
   // Gives waiters what the command (or the whole MULTI) brought. To be called after each; BeforeCommit does, too.
   void EndCommand();
-  // Asks again for waiters for whom time brings entries: those with CLAIM, and those of a group with redelivery. To be
-  // called now and then while there are any.
-  void RetryClaims();
-  bool time_brings_entries() const { return waiters_.has_claimers() || (!redelivery_.empty() && waiting() > 0); }
   size_t waiting() const { return waiters_.size(); }
 
   // Answers how many were pending; 0 when there is no such key or group.
@@ -173,9 +169,6 @@ class StreamEngine final : public storage::Participant {
   base::Result<bool> SetExpiry(std::string_view key, std::optional<int64_t> at_ms);
   // The outer nullopt: no such key; the inner one: it does not expire.
   base::Result<std::optional<std::optional<int64_t>>> ExpiryOf(std::string_view key);
-  // When the next key expires, nullopt: none does. Expired keys are hidden at once and deleted by a turn's
-  // BeforeCommit; whoever runs the turns sees to it that there is one around that time.
-  base::Result<std::optional<int64_t>> NextExpiry();
   // Keys that expire some day. The first call after the start or a failed turn reads their index.
   base::Result<uint64_t> CountExpiring();
 
@@ -183,6 +176,7 @@ class StreamEngine final : public storage::Participant {
   void AfterCommit(const base::Status& status) override;
   // A turn that only handed entries to consumers confirms nothing: a power loss may hand them out again.
   bool lazy() const override { return !confirms_; }
+  int64_t NextTurnUs() const override;
 
  private:
   struct Slot {
@@ -222,6 +216,10 @@ class StreamEngine final : public storage::Participant {
   void AnswerWaiters(const base::Status& status);
   void ServeSignalled();
   void SignalDue();
+  // Asks again for waiters for whom time brings entries: those with CLAIM, and those of a group with redelivery.
+  void RetryClaims();
+  bool time_brings_entries() const { return waiters_.has_claimers() || (!redelivery_.empty() && waiting() > 0); }
+  base::Result<bool> DeliverAgain(const StreamAndGroup& in, Pending pending, Consumer& to, Entries& out);
   base::Status ClaimIdle(std::string_view key, const ReadRequest& request, StreamEntries& out);
   const Redelivery* RedeliveryOf(std::string_view key, std::string_view group) const;
   base::Status ClaimDue(std::string_view key, const ReadRequest& request, const Redelivery& policy, Entries& out);
@@ -264,6 +262,7 @@ class StreamEngine final : public storage::Participant {
   Waiters waiters_;
   std::vector<std::string> signalled_;  // keys that have something for those who wait
   bool retry_claims_ = false;           // entries were given back
+  int64_t next_retry_us_ = 0;           // monotonic
   std::vector<Served> served_;
   std::vector<WaiterId> new_waiters_;  // of this turn, ascending
 
@@ -272,7 +271,7 @@ class StreamEngine final : public storage::Participant {
 
   std::optional<uint64_t> expiring_;  // keys that expire; nullopt: count
 
-  std::optional<int64_t> next_expiry_ms_;  // not before; nullopt: look
+  std::optional<int64_t> next_expiry_ms_;  // not before, INT64_MAX: none; nullopt: look
 
   bool row_loaded_ = false;
   bool row_staged_ = false;

@@ -166,21 +166,6 @@ base::Result<std::optional<std::optional<int64_t>>> StreamEngine::ExpiryOf(std::
   return std::optional<Expiry>(at_ms == 0 ? Expiry() : Expiry(at_ms));
 }
 
-base::Result<std::optional<int64_t>> StreamEngine::NextExpiry() {
-  std::optional<int64_t> next;
-  for (const auto& [key, put] : expiry_rows_) {
-    if (put) next = std::min(next.value_or(INT64_MAX), static_cast<int64_t>(model::GetBig64(key.data() + 1)));
-  }
-  if (store_hidden_) return next;
-  const auto rows = store_.Iterate(storage::Family::kGroups, ExpiryKey(0, {}), ExpiryEnd());
-  rows->SeekToFirst();
-  RETURN_IF_ERROR(rows->status());
-  if (rows->Valid()) {
-    next = std::min(next.value_or(INT64_MAX), static_cast<int64_t>(model::GetBig64(rows->key().data() + 1)));
-  }
-  return next;
-}
-
 base::Result<uint64_t> StreamEngine::CountExpiring() {
   RETURN_IF_ERROR(DeleteExpired());
   if (expiring_) return *expiring_;
@@ -217,6 +202,9 @@ base::Status StreamEngine::DeleteExpired() {
     due.emplace_back(rows->key().substr(9));
   }
   RETURN_IF_ERROR(rows->status());
+  for (const auto& [row, put] : expiry_rows_) {  // of this turn
+    if (put) next_expiry_ms_ = std::min(*next_expiry_ms_, static_cast<int64_t>(model::GetBig64(row.data() + 1)));
+  }
   for (const std::string& key : due) {
     // A row that this turn has made void finds a key with another time, or none.
     auto found = Find(key);

@@ -65,7 +65,7 @@ TEST_F(EngineTest, DeleteAllHidesWhatIsStoredFromTheSameTurn) {
   EXPECT_TRUE(engine_->DeleteAll().ok());
   EXPECT_FALSE(*engine_->Exists("a"));
   EXPECT_FALSE(*engine_->Exists("c"));
-  EXPECT_EQ(*engine_->NextExpiry(), std::nullopt);
+  EXPECT_EQ(*engine_->CountExpiring(), 0u);
   EXPECT_EQ(Add("a", "1-0"), "1-0");
   Fail();  // nothing happened
   EXPECT_THAT(*engine_->Keys("", 10), ElementsAre("a", "b"));
@@ -76,7 +76,7 @@ TEST_F(EngineTest, DeleteAllHidesWhatIsStoredFromTheSameTurn) {
   Reopen();
   EXPECT_THAT(*engine_->Keys("", 10), ElementsAre("a"));
   EXPECT_THAT(All("a"), ElementsAre("1-0"));
-  EXPECT_EQ(*engine_->NextExpiry(), std::nullopt);
+  EXPECT_EQ(*engine_->CountExpiring(), 0u);
 }
 
 TEST_F(EngineTest, WatchedKeysCountTheirChanges) {
@@ -122,8 +122,8 @@ TEST_F(EngineTest, KeysExpire) {
   EXPECT_TRUE(*engine_->SetExpiry("c", 3000));
   EXPECT_TRUE(*engine_->SetExpiry("c", std::nullopt));
   EXPECT_FALSE(*engine_->SetExpiry("none", 2000));
-  EXPECT_EQ(*engine_->NextExpiry(), 2000);
   Commit();
+  EXPECT_EQ(engine_->NextTurnUs(), clock_.MonotonicUs() + 1'000'000);
   EXPECT_EQ(**engine_->ExpiryOf("a"), 2000);
   EXPECT_EQ(**engine_->ExpiryOf("c"), std::nullopt);
   EXPECT_EQ(*engine_->ExpiryOf("none"), std::nullopt);
@@ -131,13 +131,28 @@ TEST_F(EngineTest, KeysExpire) {
   EXPECT_FALSE(*engine_->Exists("a"));
   Commit();
   Reopen();
-  EXPECT_EQ(*engine_->NextExpiry(), 3000);
+  EXPECT_LE(engine_->NextTurnUs(), clock_.MonotonicUs());  // the first turn looks
+  Commit();
+  clock_.Set(2999);
+  EXPECT_EQ(engine_->NextTurnUs(), clock_.MonotonicUs() + 1'000);
   clock_.Set(3000);
   Commit();  // deletes what is due though nobody named it
   EXPECT_EQ(*engine_->CountKeys(), 1u);
-  EXPECT_EQ(*engine_->NextExpiry(), std::nullopt);
+  EXPECT_EQ(engine_->NextTurnUs(), StreamEngine::kNoTurn);
   EXPECT_TRUE(*engine_->SetExpiry("c", 100));  // the past: at once
   EXPECT_FALSE(*engine_->Exists("c"));
+}
+
+TEST_F(EngineTest, AnExpirySetRightAfterAFailedTurnIsNotForgotten) {
+  Add("a", "1-0");
+  Commit();
+  Fail();  // nothing is known of expiries any more
+  EXPECT_TRUE(*engine_->SetExpiry("a", 1500));
+  Commit();
+  EXPECT_EQ(engine_->NextTurnUs(), clock_.MonotonicUs() + 500'000);
+  clock_.Set(1500);
+  Commit();
+  EXPECT_EQ(*engine_->CountKeys(), 0u);
 }
 
 TEST_F(EngineTest, CountsTheKeysThatExpire) {

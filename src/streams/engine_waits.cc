@@ -49,6 +49,20 @@ ReadAnswer StreamEngine::ReadMany(const ReadRequest& request) {
   return answer;
 }
 
+// False: it was trimmed or deleted, so it is pending no more.
+base::Result<bool> StreamEngine::DeliverAgain(const StreamAndGroup& in, Pending pending, Consumer& to, Entries& out) {
+  const size_t before = out.size();
+  RETURN_IF_ERROR(in.stream->Scan(pending.id, pending.id, Direction::kForward, {.count = 1}, out));
+  if (out.size() == before) {
+    in.group->Unassign(pending.id);
+    return false;
+  }
+  const int64_t now_ms = clock_.NowMs();
+  in.group->Assign(pending.id, to, now_ms, pending.deliveries + 1);
+  in.group->Active(to, now_ms);
+  return true;
+}
+
 base::Status StreamEngine::ClaimIdle(std::string_view key, const ReadRequest& request, StreamEntries& out) {
   auto found = FindGroup(key, *request.group);
   if (!found.ok()) return found.status();
@@ -62,15 +76,10 @@ base::Status StreamEngine::ClaimIdle(std::string_view key, const ReadRequest& re
   Consumer& claimer = named == nullptr ? in.AddConsumer(request.consumer, now_ms) : *named;
   for (const Pending& pending : idle) {
     if (out.entries.size() >= request.count) break;
-    const size_t before = out.entries.size();
-    RETURN_IF_ERROR(found->stream->Scan(pending.id, pending.id, Direction::kForward, {.count = 1}, out.entries));
-    if (out.entries.size() == before) {
-      in.Unassign(pending.id);
-      continue;
-    }
+    auto delivered = DeliverAgain(*found, pending, claimer, out.entries);
+    if (!delivered.ok()) return delivered.status();
+    if (!*delivered) continue;
     out.claimed.push_back({.idle_ms = now_ms - pending.IdleFromMs(), .deliveries = pending.deliveries});
-    in.Assign(pending.id, claimer, now_ms, pending.deliveries + 1);
-    in.Active(claimer, now_ms);
   }
   return base::Ok();
 }
@@ -96,20 +105,12 @@ base::Status StreamEngine::ClaimDue(std::string_view key, const ReadRequest& req
   while (out.size() < request.count && bytes < request.max_bytes) {
     const auto due = in.TakeDue(policy, now_ms);
     if (!due) break;
-    const size_t before = out.size();
-    RETURN_IF_ERROR(found->stream->Scan(due->id, due->id, Direction::kForward, {.count = 1}, out));
-    if (out.size() == before) {  // trimmed or deleted: there is nothing to deliver any more
-      in.Unassign(due->id);
-      continue;
-    }
+    auto delivered = DeliverAgain(*found, *due, reader, out);
+    if (!delivered.ok()) return delivered.status();
+    if (!*delivered) continue;
     FieldView field;
     for (auto fields = out.list.back().Walk(); fields.Next(field);) bytes += field.first.size() + field.second.size();
-    if (request.acks == Acks::kNone) {
-      in.Unassign(due->id);
-    } else {
-      in.Assign(due->id, reader, now_ms, due->deliveries + 1);
-    }
-    in.Active(reader, now_ms);
+    if (request.acks == Acks::kNone) in.Unassign(due->id);
   }
   return base::Ok();
 }

@@ -82,7 +82,8 @@ class Group {
   const Pending* FindPending(EntryId id) { return pending_.Find(id); }
   // Makes the entry pending for the consumer, or moves it there.
   void Assign(EntryId id, Consumer& consumer, int64_t delivered_ms, uint64_t deliveries);
-  // Makes the entry pending for nobody, and idle for ever.
+  // Makes the entry pending for nobody, and idle for ever. released_ms is for redelivery; 0: its delivery did not
+  // count.
   void Release(EntryId id, uint64_t deliveries, int64_t released_ms);
   bool Unassign(EntryId id);
 

@@ -5,7 +5,7 @@
 //    gets what is due first, whose consumer it was before. Consumers need to know nothing of it.
 // 2. The delay grows with each delivery: backoff. An entry that a consumer gave back (XNACK FAIL) waits for it, too;
 //    one whose delivery did not count (XNACK SILENT) is due at once.
-// 3. An entry that is due after its last delivery is delivered no more. StreamEngine::Exhausted names it, and the
+// 3. An entry that is due after its last delivery is delivered no more. StreamEngine::TakeExhausted names it, and the
 //    notifier makes it a dead letter. So is one that must not be tried again (XNACK FATAL), at once.
 #pragma once
 

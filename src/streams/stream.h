@@ -4,8 +4,7 @@
 //    the store when a command needs it. What a command changed stays in memory until Flush has put it into the turn's
 //    batch and the turn was synced, and every read sees it.
 // 2. Nodes below `head` are dead, entries below `first_id` are dead: a trim moves these marks, and rows are deleted
-// many
-//    at a time now and then. Nothing ever seeks from the first key of the stream.
+//    many at a time now and then. Nothing ever seeks from the first key of the stream.
 // 3. Flush writes each changed chunk, node, group and the record once, however many commands changed it.
 //
 // A failure of the store (a read that fails) comes back as its Status. What a command had done until then stays, in

@@ -46,13 +46,12 @@ base::Status Stream::Append(EntryId id, FieldSpan fields, const NodeLimits& limi
       node_rows_staged_.insert(nodes_.back().first);
     }
     nodes_.push_back(MakeNode(id, fields));
-    record_.bytes += nodes_.back().bytes;
   }
-  record_.bytes -= nodes_.back().bytes;
+  const uint64_t counted = new_node ? 0 : nodes_.back().bytes;
   Chunk& chunk = ChunkFor(id, fields, new_node ? NodeStart::kNew : NodeStart::kGoOn);
   const Names names = chunk.NamesOf(fields);
   AddToNode(nodes_.back(), id, fields, names);
-  record_.bytes += nodes_.back().bytes;
+  record_.bytes += nodes_.back().bytes - counted;
   chunk.Append(id, fields, names);
   record_.last_id = id;
   ++record_.entries_added;

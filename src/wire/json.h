@@ -1,8 +1,7 @@
 // JSON by slices: one strict pass over the text, then values that refer to it. Nothing is built, nothing is rewritten.
 //
 // 1. ParseJson accepts exactly RFC 8259 texts in UTF-8, narrowed: no byte order mark, no lone surrogate escapes, at
-// most
-//    kMaxJsonDepth containers inside each other, and no object anywhere in the text that has one key twice (peers
+//    most kMaxJsonDepth containers inside each other, and no object anywhere in the text that has one key twice (peers
 //    disagree about which of them counts). What it accepts can be forwarded byte for byte.
 // 2. A JsonValue refers to the text it was parsed from, which must outlive it. Reading one cannot fail: it was
 // validated.

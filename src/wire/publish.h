@@ -1,8 +1,7 @@
 // The body of POST /v1/notifications: one JSON object, an array of them, or one object a line (NDJSON).
 //
 // 1. All or nothing: the first item that is wrong refuses the body, and the error says which item, which field, and
-// what
-//    is allowed there.
+//    what is allowed there.
 // 2. Unknown fields are refused by name; a field that is `null` counts as not sent.
 // 3. `data` is kept as the bytes that were sent.
 #pragma once
