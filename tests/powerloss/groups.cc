@@ -12,7 +12,6 @@
 // that nobody acked, and they are given out again. That it happens is counted.
 //
 // A store that skips its fsync, and a server that answers before it, must be caught by the same checks.
-#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <map>
@@ -24,11 +23,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/clock.h"
-#include "base/random.h"
+#include "power_world.h"
 #include "storage/committer.h"
-#include "storage/temp_dir.h"
-#include "storage/unsynced_fs.h"
 #include "streams/engine.h"
 
 namespace tocsin::tests {
@@ -43,11 +39,6 @@ constexpr const char* kBusy = "busy";
 constexpr const char* kStrict = "strict";
 constexpr const char* kShifting = "shifting";
 
-int Cycles() {
-  const char* cycles = std::getenv("TOCSIN_POWER_CYCLES");
-  return cycles == nullptr ? 50 : std::atoi(cycles);
-}
-
 enum class Answers { kAfterSync, kBeforeSync };  // the latter is a fault
 
 // What the world outside knows of one stream. What was seen after a start is known like what was confirmed.
@@ -60,19 +51,11 @@ struct Known {
   std::set<EntryId> given;
 };
 
-class GroupWorld final : public storage::Participant {
+class GroupWorld final : public PowerWorld, public storage::Participant {
  public:
   GroupWorld(uint64_t seed, storage::Sabotage sabotage, Answers answers)
-      : random_(seed), sabotage_(sabotage), answers_(answers) {}
+      : PowerWorld(seed, sabotage), answers_(answers) {}
 
-  // One life of the server, ended by a power cut at a random write. Then a start, and a look at everything; false when
-  // something is wrong, `complaint` says what.
-  bool Cycle();
-
-  std::string complaint;
-  int confirmed = 0;    // commands
-  int lives = 0;        // that got as far as commands
-  int cut_starts = 0;   // power cuts during a start
   int kept = 0;         // starts that had more than was confirmed
   int given_again = 0;  // deliveries that a power loss took
 
@@ -80,9 +63,10 @@ class GroupWorld final : public storage::Participant {
   using Confirm = std::function<void()>;  // what to note once the command is answered
   class Command;
 
-  Status Open();
-  void Close();
-  void Work();
+  void Open() override;
+  void Close() override;
+  void Work() override;
+  bool Look() override;
   // Makes a command; what it does when it is staged.
   std::unique_ptr<Command> Make();
   Confirm Add(const std::string& key, streams::Trim trim);
@@ -98,15 +82,10 @@ class GroupWorld final : public storage::Participant {
   bool lazy() const override { return true; }
   std::string Picture();
 
-  bool Look();
   bool LookAtState();
   bool LookAt(const std::string& key);
   bool LookAtGroup(const std::string& key, const streams::FullReport::OfGroup& group,
                    const std::map<EntryId, std::string>& entries);
-  bool Complain(const std::string& what) {
-    if (complaint.empty()) complaint = what;
-    return false;
-  }
   std::set<EntryId> IdsOf(const std::string& key);
   // Some that are pending in the group.
   std::vector<EntryId> SomePending(const std::string& key, const std::string& group);
@@ -116,19 +95,13 @@ class GroupWorld final : public storage::Participant {
   std::string SomeGroup() { return random_.Below(3) == 0 ? kShifting : kStrict; }
   std::string SomeConsumer() { return "c" + std::to_string(random_.Below(4)); }
 
-  base::SeededRandom random_;
-  const storage::Sabotage sabotage_;
   const Answers answers_;
-  storage::TempDir dir_{storage::TempDir::Where::kMemory};
-  storage::UnsyncedFs disk_;
-  base::ManualClock clock_;
   std::map<std::string, Known> known_{{kCalm, {}}, {kBusy, {}}};
   int64_t next_message_ = 1;
   // The first is that of the last turn that was confirmed; the last may be of a turn that failed.
   std::deque<std::string> pictures_{""};
   bool turn_is_lazy_ = false;
 
-  std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> engine_;
   std::unique_ptr<storage::Committer> committer_;
 };
@@ -160,25 +133,15 @@ class GroupWorld::Command final : public storage::Change {
   Confirm confirm_;
 };
 
-Status GroupWorld::Open() {
-  auto store = storage::OpenStore({.dir = dir_.path() + "/store",
-                                   .min_free_bytes = 0,
-                                   .max_wal_bytes = 64 << 10,
-                                   .clock = &clock_,
-                                   .file_system = disk_.file_system(),
-                                   .sabotage = sabotage_});
-  if (!store.ok()) return store.status();
-  store_ = std::move(*store);
+void GroupWorld::Open() {
   engine_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
   committer_ =
       std::make_unique<storage::Committer>(*store_, clock_, std::vector<storage::Participant*>{engine_.get(), this});
-  return base::Ok();
 }
 
 void GroupWorld::Close() {
   committer_.reset();
   engine_.reset();
-  store_.reset();
 }
 
 Status GroupWorld::BeforeCommit(storage::Batch&) {
@@ -420,27 +383,6 @@ void GroupWorld::Work() {
   committer_->RunTurn();  // what waits is refused
 }
 
-bool GroupWorld::Cycle() {
-  if (random_.Below(2) == 0) clock_.Set(clock_.NowMs() - 3'600'000);
-  disk_.CutPowerAt(1 + random_.Below(random_.Below(4) == 0 ? 80 : 800));
-  if (Open().ok()) {
-    ++lives;
-    Work();
-  } else {
-    ++cut_starts;
-    if (!disk_.power_off()) return Complain("a start failed with the power on");
-  }
-  Close();
-  disk_.CutPower();
-  disk_.Restart(random_);
-  if (random_.Below(2) == 0) clock_.Set(clock_.NowMs() - 3'600'000);
-  const Status opened = Open();
-  if (!opened.ok()) return Complain(opened.ToString());
-  const bool right = Look();
-  Close();
-  return right && complaint.empty();
-}
-
 // Checks.
 
 std::set<EntryId> GroupWorld::IdsOf(const std::string& key) {
@@ -568,8 +510,7 @@ struct Sum {
 void RunWorlds(uint64_t seed, int cycles, Sum& sum) {
   for (; cycles > 0; cycles -= 10, seed += 100) {
     GroupWorld world(seed, storage::Sabotage::kNone, Answers::kAfterSync);
-    for (int cycle = 0; cycle < std::min(cycles, 10) && world.Cycle(); ++cycle) {
-    }
+    world.Cycles(std::min(cycles, 10));
     EXPECT_EQ(world.complaint, "") << "seed " << seed << ", life " << world.lives + world.cut_starts;
     sum.confirmed += world.confirmed;
     sum.lives += world.lives;
@@ -586,7 +527,7 @@ TEST(GroupPowerLossTest, ConfirmedCommandsSurviveAsAWhole) {
   std::vector<Sum> sums(kThreads);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < sums.size(); ++i) {
-    threads.emplace_back([&sum = sums[i], i] { RunWorlds(i + 1, Cycles() / kThreads, sum); });
+    threads.emplace_back([&sum = sums[i], i] { RunWorlds(i + 1, PowerCycles() / kThreads, sum); });
   }
   Sum all;
   for (size_t i = 0; i < sums.size(); ++i) {
@@ -599,26 +540,19 @@ TEST(GroupPowerLossTest, ConfirmedCommandsSurviveAsAWhole) {
   }
   RecordProperty("confirmed", all.confirmed);
   RecordProperty("given_again", all.given_again);
-  EXPECT_GT(all.confirmed, 20 * Cycles());
+  EXPECT_GT(all.confirmed, 20 * PowerCycles());
   EXPECT_GT(all.cut_starts, 0);
-  EXPECT_GT(all.lives, Cycles() / 2);
+  EXPECT_GT(all.lives, PowerCycles() / 2);
   EXPECT_GT(all.kept, 0);
   EXPECT_GT(all.given_again, 0) << "nothing shows that deliveries are not synced: the text above would be wrong";
 }
 
-bool IsCaught(storage::Sabotage sabotage, Answers answers) {
-  GroupWorld world(1, sabotage, answers);
-  bool right = true;
-  for (int cycle = 0; cycle < 50 && right; ++cycle) right = world.Cycle();
-  return !right;
-}
-
 TEST(GroupPowerLossTest, AServerThatSkipsItsSyncIsCaught) {
-  EXPECT_TRUE(IsCaught(storage::Sabotage::kSkipSync, Answers::kAfterSync));
+  EXPECT_FALSE(GroupWorld(1, storage::Sabotage::kSkipSync, Answers::kAfterSync).Cycles(50));
 }
 
 TEST(GroupPowerLossTest, AnAnswerBeforeTheSyncIsCaught) {
-  EXPECT_TRUE(IsCaught(storage::Sabotage::kNone, Answers::kBeforeSync));
+  EXPECT_FALSE(GroupWorld(1, storage::Sabotage::kNone, Answers::kBeforeSync).Cycles(50));
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 //   the router stands at the end of the stream with nothing pending (I4).
 //
 // A store that skips its fsync must be caught by the same checks.
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,14 +18,11 @@
 
 #include <gtest/gtest.h>
 
-#include "base/clock.h"
-#include "base/random.h"
 #include "logs/log_reader.h"
 #include "logs/user_logs.h"
 #include "notifier/router.h"
+#include "power_world.h"
 #include "storage/committer.h"
-#include "storage/temp_dir.h"
-#include "storage/unsynced_fs.h"
 #include "streams/engine.h"
 
 namespace tocsin::tests {
@@ -36,11 +32,6 @@ using base::Status;
 using model::EntryId;
 
 constexpr int kUsers = 12;
-
-int Cycles() {
-  const char* cycles = std::getenv("TOCSIN_POWER_CYCLES");
-  return cycles == nullptr ? 50 : std::atoi(cycles);
-}
 
 struct Told {
   EntryId id;
@@ -55,44 +46,25 @@ struct User {
   std::map<std::string, EntryId> cursor;  // by device: how far it has receipted
 };
 
-class World final : public logs::LogListener {
+class World final : public PowerWorld, public logs::LogListener {
  public:
-  World(uint64_t seed, storage::Sabotage sabotage) : random_(seed), sabotage_(sabotage) {}
-
-  // One life of the server, ended by a power cut at a random write. Then a start, and a look at everything; false when
-  // something is wrong, `complaint` says what.
-  bool Cycle();
-
-  std::string complaint;
-  int confirmed = 0;
-  int lives = 0;       // that got as far as publishing
-  int cut_starts = 0;  // power cuts during a start
+  using PowerWorld::PowerWorld;
 
  private:
   class Publish;
 
-  Status Open();
-  void Close();
-  void Work();
+  void Open() override;
+  void Close() override;
+  void Work() override;
+  bool Look() override;
   void OnCommitted(std::vector<logs::LogUpdate> updates) override;
-  bool Complain(const std::string& what) {
-    if (complaint.empty()) complaint = what;
-    return false;
-  }
-  bool Look();
   bool LookAt(const std::string& name, User& user);
 
-  base::SeededRandom random_;
-  const storage::Sabotage sabotage_;
-  storage::TempDir dir_{storage::TempDir::Where::kMemory};
-  storage::UnsyncedFs disk_;
-  base::ManualClock clock_;
   std::map<std::string, User> users_;
   std::map<std::string, std::set<std::string>> recipients_;  // by message: whom it was published to
   std::map<std::string, std::string> messages_;              // by nid that was confirmed or told
   int64_t next_message_ = 1;
 
-  std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
   std::unique_ptr<notifier::Router> router_;
@@ -131,15 +103,7 @@ class World::Publish final : public storage::Change {
   std::string nid_;
 };
 
-Status World::Open() {
-  auto store = storage::OpenStore({.dir = dir_.path() + "/store",
-                                   .min_free_bytes = 0,
-                                   .max_wal_bytes = 64 << 10,
-                                   .clock = &clock_,
-                                   .file_system = disk_.file_system(),
-                                   .sabotage = sabotage_});
-  if (!store.ok()) return store.status();
-  store_ = std::move(*store);
+void World::Open() {
   streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
   logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                            logs::UserLogsOptions{.max_entries = 1'000'000, .id_floor = {}}, this);
@@ -149,7 +113,6 @@ Status World::Open() {
       *store_, clock_, std::vector<storage::Participant*>{router_.get(), streams_.get(), logs_.get()});
   router_->SetCommitter(*committer_);
   committer_->Wake();
-  return base::Ok();
 }
 
 void World::Close() {
@@ -157,7 +120,6 @@ void World::Close() {
   router_.reset();
   logs_.reset();
   streams_.reset();
-  store_.reset();
 }
 
 void World::OnCommitted(std::vector<logs::LogUpdate> updates) {
@@ -191,30 +153,9 @@ void World::Work() {
   committer_->RunTurn();  // what waits is refused
 }
 
-bool World::Cycle() {
-  if (random_.Below(2) == 0) clock_.Set(clock_.NowMs() - 3'600'000);
-  disk_.CutPowerAt(1 + random_.Below(random_.Below(4) == 0 ? 80 : 800));
-  if (Open().ok()) {
-    ++lives;
-    Work();
-  } else {
-    ++cut_starts;
-    if (!disk_.power_off()) return Complain("a start failed with the power on");
-  }
-  Close();
-  disk_.CutPower();
-  disk_.Restart(random_);
-  if (random_.Below(2) == 0) clock_.Set(clock_.NowMs() - 3'600'000);
-  const Status opened = Open();
-  if (!opened.ok()) return Complain(opened.ToString());
-  while (committer_->RunTurn()) {
-  }
-  const bool right = Look();
-  Close();
-  return right && complaint.empty();
-}
-
 bool World::Look() {
+  while (committer_->RunTurn()) {  // what the router had left
+  }
   for (auto& [name, user] : users_) {
     if (!LookAt(name, user)) return false;
   }
@@ -275,10 +216,7 @@ TEST(PowerLossTest, ConfirmedPublishesSurviveAndNoIdIsUsedAgain) {
   }
   std::vector<std::thread> threads;
   for (auto& world : worlds) {
-    threads.emplace_back([&world] {
-      for (int cycle = 0; cycle < Cycles() / kWorlds && world->Cycle(); ++cycle) {
-      }
-    });
+    threads.emplace_back([&world] { world->Cycles(PowerCycles() / kWorlds); });
   }
   for (std::thread& thread : threads) thread.join();
   int confirmed = 0, lives = 0, cut_starts = 0;
@@ -289,16 +227,13 @@ TEST(PowerLossTest, ConfirmedPublishesSurviveAndNoIdIsUsedAgain) {
     lives += world.lives;
     cut_starts += world.cut_starts;
   }
-  EXPECT_GT(confirmed, 20 * Cycles());
+  EXPECT_GT(confirmed, 20 * PowerCycles());
   EXPECT_GT(cut_starts, 0);
-  EXPECT_GT(lives, Cycles() / 2);
+  EXPECT_GT(lives, PowerCycles() / 2);
 }
 
 TEST(PowerLossTest, AServerThatSkipsItsSyncIsCaught) {
-  World world(1, storage::Sabotage::kSkipSync);
-  bool right = true;
-  for (int cycle = 0; cycle < 50 && right; ++cycle) right = world.Cycle();
-  EXPECT_FALSE(right);
+  EXPECT_FALSE(World(1, storage::Sabotage::kSkipSync).Cycles(50));
 }
 
 }  // namespace
