@@ -169,16 +169,5 @@ TEST(CommandLine, WrongUsageSaysWhatIsMeant) {
   EXPECT_FALSE(MessageOf({"version", "--loud"}).empty());
 }
 
-TEST(ParseDuration, UnitsAndBounds) {
-  EXPECT_EQ(ParseDuration("90s").value(), 90'000);
-  EXPECT_EQ(ParseDuration("15m").value(), 900'000);
-  EXPECT_EQ(ParseDuration("12h").value(), 43'200'000);
-  EXPECT_EQ(ParseDuration("7d").value(), 604'800'000);
-  EXPECT_EQ(ParseDuration("60").value(), 60'000);
-  for (const char* text : {"", "h", "0", "-1h", "1w", "1.5h", "1h30m", "9999999d", "99999999999999999999"}) {
-    EXPECT_FALSE(ParseDuration(text).ok()) << text;
-  }
-}
-
 }  // namespace
 }  // namespace tocsin::server

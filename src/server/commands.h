@@ -47,8 +47,6 @@ int Version();
 std::string ServerUrl(const std::string& given, const Config& config);
 // The first that is not empty: `given`, the variable.
 std::string GivenOrVariable(const std::string& given, const char* variable);
-// "90s", "15m", "12h", "7d", or a number of seconds; in milliseconds. At most ten years.
-base::Result<int64_t> ParseDuration(std::string_view text);
 // A token for `user`, made with the secret of the settings or of the data directory.
 base::Result<std::string> MintFor(const std::string& user, int64_t ttl_ms, const std::vector<std::string>& topics,
                                   const Config& config);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "model/entry_id.h"
 #include "server/credentials.h"
+#include "server/setting_text.h"
 #include "server/terminal.h"
 
 namespace tocsin::server {

@@ -26,8 +26,7 @@ Status NoGroupHint(const Status& status, const std::string& stream) {
                   "; `tocsin streams` lists the streams, `tocsin groups " + Escaped(stream) + "` its groups");
 }
 
-// ---- pending
-// -----------------------------------------------------------------------------------------------------------
+// pending
 
 void Print(const PendingOptions& options, const RedisReply& entry, Table& table) {
   const std::string &id = entry.At(0).text, &consumer = entry.At(1).text;
@@ -83,8 +82,7 @@ Status RunPending(const PendingOptions& options, const Config& config) {
   return base::Ok();
 }
 
-// ---- claim
-// -------------------------------------------------------------------------------------------------------------
+// claim
 
 class Claimer {
  public:

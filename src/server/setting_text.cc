@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -34,6 +33,23 @@ std::vector<std::string_view> SplitWords(std::string_view text) {
   return words;
 }
 
+base::Result<int64_t> ParseDuration(std::string_view text) {
+  static constexpr std::array<std::pair<char, int64_t>, 4> kUnits = {{{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86'400}}};
+  constexpr int64_t kMaxSeconds = 10LL * 366 * 24 * 3600;
+  int64_t unit = 1;
+  for (const auto& [letter, seconds] : kUnits) {
+    if (!text.ends_with(letter)) continue;
+    unit = seconds;
+    text.remove_suffix(1);
+    break;
+  }
+  int64_t number = 0;
+  if (!ParseNumber(text, number) || number < 1 || number > kMaxSeconds / unit) {
+    return base::Status(base::Code::kInvalidArgument, "a time is 90s, 15m, 12h or 7d, at most ten years");
+  }
+  return number * unit * 1000;
+}
+
 base::Result<uint64_t> ParseBytes(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, int>, 4> kUnits = {
       {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}}};
@@ -45,9 +61,7 @@ base::Result<uint64_t> ParseBytes(std::string_view text) {
     digits = Trim(text.substr(0, text.size() - unit.size()));
   }
   uint64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() ||
-      number > (std::numeric_limits<uint64_t>::max() >> shift)) {
+  if (!ParseNumber(digits, number) || number > (std::numeric_limits<uint64_t>::max() >> shift)) {
     return base::Status(base::Code::kInvalidArgument, "a number of bytes, also with KiB, MiB, GiB or TiB behind it");
   }
   return number << shift;

@@ -1,7 +1,6 @@
 // The table of settings: name, help, and how its text becomes a value. A new setting is a line here and in config.h.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 #include <numeric>
 
@@ -19,12 +18,6 @@ using base::Result;
 using base::Status;
 
 Status Allowed(std::string what) { return Status(Code::kInvalidArgument, std::move(what)); }
-
-template <typename T>
-bool ParseNumber(std::string_view text, T& number) {
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
-}
 
 template <typename T>
 Status SetNumber(std::string_view text, T least, T most, T& number) {
@@ -200,9 +193,8 @@ constexpr Setting kSettings[] = {
        return v.empty() ? Allowed("the path of a directory is allowed") : SetText(v, c.data_dir);
      }},
     {{"listen", "HOST:PORT",
-      "HTTP, WebSocket, SSE and pages (127.0.0.1:8080). Any address is allowed; beyond loopback put a proxy with TLS "
-      "in "
-      "front, since tokens and keys pass through it",
+      "HTTP, WebSocket, SSE and pages (127.0.0.1:8080). Any address is allowed; beyond loopback put a proxy with "
+      "TLS in front, since tokens and keys pass through it",
       kPlaces, false},
      [](Config& c, std::string_view v) { return SetAddress(v, c.listen); }},
     {{"redis_listen", "HOST:PORT", "Redis protocol (127.0.0.1:6380); empty: off", kPlaces, false},
@@ -239,9 +231,8 @@ constexpr Setting kSettings[] = {
     {{"redis_auth", "required|off", "off: no password on a loopback redis_listen (required)", kKeys, false},
      [](Config& c, std::string_view v) { return SetChoice(v, kRedisAuth, c.redis_auth); }},
     {{"jwt_hs256_secret", "SECRET",
-      "user tokens are signed with it, 32 bytes or more (one is generated into the data directory). Others can read "
-      "the "
-      "flags of a running program: prefer the variable or the file",
+      "user tokens are signed with it, 32 bytes or more (one is generated into the data directory). Others can "
+      "read the flags of a running program: prefer the variable or the file",
       kKeys, false},
      [](Config& c, std::string_view v) { return SetSecret(v, c.jwt_hs256_secret); }},
     {{"jwt_public_key_file", "FILE", "user tokens are signed by these keys: PEM or JWK (Set); RS256, ES256, EdDSA",

@@ -1,11 +1,9 @@
 #include "server/stream_rules.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "model/limits.h"
 #include "notifier/dead_letters.h"
-#include "server/commands.h"
 #include "server/setting_text.h"
 
 namespace tocsin::server {
@@ -39,8 +37,7 @@ Word ReadWord(std::string_view text) {
 
 template <typename T>
 bool ReadNumber(std::string_view text, T least, T most, T& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() && number >= least && number <= most;
+  return ParseNumber(text, number) && number >= least && number <= most;
 }
 
 bool ReadTime(std::string_view text, int64_t& ms) {

@@ -1,4 +1,3 @@
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 
@@ -7,6 +6,7 @@
 #include "model/notification.h"
 #include "server/commands.h"
 #include "server/credentials.h"
+#include "server/setting_text.h"
 
 namespace tocsin::server {
 namespace {
@@ -14,8 +14,6 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
-
-constexpr int64_t kMaxTtlSeconds = 10LL * 366 * 24 * 3600;
 
 int Fail(const Status& status, int exit_status) {
   std::fprintf(stderr, "tocsin token: %s\n", std::string(status.message()).c_str());
@@ -28,38 +26,6 @@ std::string GivenOrVariable(const std::string& given, const char* variable) {
   if (!given.empty()) return given;
   const char* value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): before there is a second thread
   return value == nullptr ? "" : value;
-}
-
-Result<int64_t> ParseDuration(std::string_view text) {
-  const Status wrong(Code::kInvalidArgument, "a time is 90s, 15m, 12h or 7d, at most ten years");
-  int64_t unit = 1;
-  std::string_view digits = text;
-  if (!text.empty()) {
-    switch (text.back()) {
-      case 's':
-        unit = 1;
-        break;
-      case 'm':
-        unit = 60;
-        break;
-      case 'h':
-        unit = 3600;
-        break;
-      case 'd':
-        unit = 86'400;
-        break;
-      default:
-        unit = 0;
-    }
-    if (unit != 0) digits.remove_suffix(1);
-    if (unit == 0) unit = 1;
-  }
-  int64_t number = 0;
-  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() || number < 1 || number > kMaxTtlSeconds / unit) {
-    return wrong;
-  }
-  return number * unit * 1000;
 }
 
 Result<std::string> MintFor(const std::string& user, int64_t ttl_ms, const std::vector<std::string>& topics,
