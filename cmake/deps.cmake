@@ -20,6 +20,10 @@ add_library(deps_crypto INTERFACE)
 target_link_libraries(deps_crypto INTERFACE OpenSSL::Crypto)
 add_library(deps::crypto ALIAS deps_crypto)
 
+add_library(deps_ssl INTERFACE)
+target_link_libraries(deps_ssl INTERFACE OpenSSL::SSL OpenSSL::Crypto)
+add_library(deps::ssl ALIAS deps_ssl)
+
 add_library(deps_rocksdb INTERFACE)
 # ThreadSanitizer cannot see how code synchronizes that was built without it, and would report its every hand-over. As a
 # shared library such code can be left out (TSAN_OPTIONS=ignore_noninstrumented_modules=1), so that what is ours is
