@@ -14,9 +14,7 @@
 #include "base/metrics.h"
 #include "gateway/connection.h"
 #include "gateway/http_peer.h"
-#include "gateway/resp_change.h"
-#include "gateway/resp_peer.h"
-#include "notifier/router.h"
+#include "gateway/resp_door.h"
 
 namespace tocsin::gateway {
 namespace {
@@ -28,7 +26,6 @@ constexpr int kBacklog = 1'024;
 // Bytes unacknowledged for so long: the peer is gone (RFC 5482). A little over ping and pong.
 constexpr int kUserTimeoutMs = 38'000;
 constexpr int kAcceptsPerTurn = 64;
-// How often keys are looked at that expire, and entries that idle long enough for those who wait to claim them.
 
 base::Counter turned_away("tocsin_connections_refused_total", "Connections refused: too many were open");
 
@@ -64,13 +61,6 @@ std::pair<std::string, std::string> EndsOf(int socket) {
   return {WithPort(peer), WithPort(local)};
 }
 
-commands::DatabaseOptions DatabaseOptionsOf(const GatewayOptions& options) {
-  return {.ingest_streams = options.ingest_streams,
-          .own_group = std::string(notifier::kGroup),
-          .durability = options.durability,
-          .version = options.version};
-}
-
 constexpr std::string_view kTooManyHttp =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 constexpr std::string_view kTooManyRedis = "-ERR max number of clients reached\r\n";
@@ -88,6 +78,13 @@ void Fanout::OnCommitted(std::vector<logs::LogUpdate> updates) {
     if (by_hub[i].empty()) continue;
     Hub* hub = backend_->hubs[i];
     hub->core().Post([hub, batch = std::move(by_hub[i])]() mutable { hub->Apply(std::move(batch)); });
+  }
+}
+
+void Fanout::OnLogsLost(std::function<bool(std::string_view user)> lost) {
+  if (backend_ == nullptr) return;
+  for (Hub* hub : backend_->hubs) {
+    hub->core().Post([hub, lost] { hub->EndSessions(lost); });
   }
 }
 
@@ -131,31 +128,16 @@ class Gateway::Listener final : public runtime::Watch::Handler {
 Gateway::Gateway(Parts parts, const GatewayOptions& options, int cores)
     : clock_(parts.clock),
       guesses_(parts.clock, parts.random),
-      backend_{parts.store,
-               parts.committer,
-               parts.streams,
-               parts.user_logs,
-               logs::LogReader(parts.store),
-               parts.readers,
-               guesses_,
-               options,
-               {},
-               parts.random.Next()},
-      redis_(parts.streams, parts.clock, DatabaseOptionsOf(options)),
-      redis_clients_{
-          redis_, options.api_keys, guesses_,
-          options.redis_without_password ? commands::Authentication::kOff : commands::Authentication::kRequired,
-          parts.clock} {
-  redis_.SetRouteNow(std::move(parts.route_now));
+      backend_{parts.logs, parts.publisher, parts.embedded, guesses_, options, {}, parts.random.Next()} {
+  if (parts.embedded != nullptr) {
+    redis_ = std::make_unique<RespDoor>(*parts.embedded, options, guesses_, clock_, std::move(parts.route_now));
+  }
   for (int i = 0; i < cores; ++i) {
-    cores_.push_back(std::make_unique<runtime::Core>(i, clock_));
-    RespQueue* queue = redis_queues_.emplace_back(std::make_unique<RespQueue>(redis_)).get();
-    // Before the hub writes, so that the disk works while it does; and once more for what came of that.
-    cores_.back()->AtTurnEnd([queue] { queue->Flush(); });
-    hubs_.push_back(std::make_unique<Hub>(*cores_.back(), backend_));
-    cores_.back()->AtTurnEnd([queue] { queue->Flush(); });
-    queue->SetHub(*hubs_.back());
-    backend_.hubs.push_back(hubs_.back().get());
+    runtime::Core& core = *cores_.emplace_back(std::make_unique<runtime::Core>(i, clock_));
+    if (redis_) redis_->AddQueue(core);
+    Hub& hub = *hubs_.emplace_back(std::make_unique<Hub>(core, backend_));
+    if (redis_) redis_->SetHub(hub);
+    backend_.hubs.push_back(&hub);
   }
 }
 
@@ -164,9 +146,9 @@ Gateway::~Gateway() { Stop(); }
 Status Gateway::Start() {
   const GatewayOptions& options = backend_.options;
   RETURN_IF_ERROR(Listen(Protocol::kHttp, options.listen_host, options.listen_port, port_));
-  if (options.redis_listen_host) {
+  if (redis_ && options.redis_listen_host) {
     RETURN_IF_ERROR(Listen(Protocol::kRedis, *options.redis_listen_host, options.redis_listen_port, redis_port_));
-    redis_.SetPort(redis_port_);
+    redis_->database().SetPort(redis_port_);
   }
   for (auto& core : cores_) threads_.emplace_back([&core] { core->Run(); });
   return base::Ok();
@@ -213,7 +195,8 @@ void Gateway::Accept(Protocol protocol, int socket, std::string peer_address) {
   SetOption(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
   if (open_.load(std::memory_order_relaxed) >= backend_.options.max_connections) {
     turned_away.Add();
-    if (protocol == Protocol::kRedis) redis_.figures().connections_rejected.fetch_add(1, std::memory_order_relaxed);
+    if (protocol == Protocol::kRedis)
+      redis_->database().figures().connections_rejected.fetch_add(1, std::memory_order_relaxed);
     const std::string_view answer = protocol == Protocol::kHttp ? kTooManyHttp : kTooManyRedis;
     const ssize_t sent = send(socket, answer.data(), answer.size(), MSG_NOSIGNAL);
     static_cast<void>(sent);
@@ -228,8 +211,7 @@ void Gateway::Accept(Protocol protocol, int socket, std::string peer_address) {
     Connection& reference = *adopted;
     hub->Adopt(std::move(adopted));
     if (protocol == Protocol::kHttp) return reference.SetPeer(std::make_unique<HttpPeer>(reference));
-    RespQueue& queue = *redis_queues_[static_cast<size_t>(hub->core().index())];
-    reference.SetPeer(std::make_unique<RespPeer>(reference, queue, redis_clients_, ends.first, ends.second));
+    redis_->Serve(reference, ends);
   };
   if (hub == hubs_.front().get()) return adopt(std::move(connection));
   hub->core().Post([adopt, connection = std::move(connection)]() mutable { adopt(std::move(connection)); });

@@ -12,11 +12,10 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
-#include "commands/client.h"
 #include "commands/database.h"
 #include "gateway/hub.h"
 #include "gateway/options.h"
-#include "logs/user_logs.h"
+#include "logs/log_store.h"
 #include "runtime/core.h"
 
 namespace tocsin::gateway {
@@ -26,23 +25,23 @@ class Fanout final : public logs::LogListener {
  public:
   void SetBackend(const Backend* backend) { backend_ = backend; }  // before the commit thread starts
   void OnCommitted(std::vector<logs::LogUpdate> updates) override;
+  void OnLogsLost(std::function<bool(std::string_view user)> lost) override;
 
  private:
   const Backend* backend_ = nullptr;
 };
 
-class RespQueue;
+class RespDoor;
 
 class Gateway {
  public:
   struct Parts {
-    storage::Store& store;
-    storage::Committer& committer;
-    streams::StreamEngine& streams;
-    logs::UserLogs& user_logs;
-    runtime::WorkerPool& readers;
+    logs::LogStore& logs;
+    notifier::Publisher& publisher;
     const base::Clock& clock;
     base::Random& random;
+    // The Redis port, where the store is the embedded one; without it that door stays shut.
+    EmbeddedEngine* embedded = nullptr;
     commands::Database::RouteNow route_now = {};  // of the router
   };
   // Parts and options outlive it. `cores` > 0.
@@ -60,7 +59,7 @@ class Gateway {
   // Takes no new connections and tells the sessions to come back later. Any thread.
   void Drain();
   size_t connections() const { return open_.load(std::memory_order_relaxed); }
-  // Ends the Cores. The committer must have stopped: it posts to them.
+  // Ends the Cores. What posts to them (the committer, a Redis engine) must have stopped.
   void Stop();
 
  private:
@@ -72,10 +71,8 @@ class Gateway {
   const base::Clock& clock_;
   auth::GuessLimiter guesses_;
   Backend backend_;
-  std::atomic<size_t> open_{0};  // connections
-  commands::Database redis_;     // its engine is touched on the commit thread only
-  commands::ClientContext redis_clients_;
-  std::vector<std::unique_ptr<RespQueue>> redis_queues_;  // one a hub
+  std::atomic<size_t> open_{0};      // connections
+  std::unique_ptr<RespDoor> redis_;  // null: shut
   std::vector<std::unique_ptr<runtime::Core>> cores_;
   std::vector<std::unique_ptr<Hub>> hubs_;
   std::vector<std::thread> threads_;

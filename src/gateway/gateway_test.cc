@@ -12,6 +12,8 @@
 
 #include "auth/keys.h"
 #include "auth/mint.h"
+#include "logs/embedded_logs.h"
+#include "notifier/embedded_publisher.h"
 #include "notifier/router.h"
 #include "storage/temp_dir.h"
 #include "wire/json.h"
@@ -42,9 +44,12 @@ class Service {
     auto keys = std::make_shared<auth::KeySet>();
     CHECK(keys->Add(*auth::Key::FromSecret(std::string(kSecret))).ok());
     options_.token_keys = keys;
+    embedded_ = std::make_unique<EmbeddedEngine>(EmbeddedEngine{*committer_, *streams_});
+    log_store_ = std::make_unique<logs::EmbeddedLogs>(*store_, *committer_, *logs_, readers_);
+    publisher_ = std::make_unique<notifier::EmbeddedPublisher>(*store_, *committer_, *streams_, options_.ingest_stream);
     gateway_ = std::make_unique<Gateway>(
-        Gateway::Parts{*store_, *committer_, *streams_, *logs_, readers_, base::SystemClock(), base::SystemRandom()},
-        options_, cores);
+        Gateway::Parts{*log_store_, *publisher_, base::SystemClock(), base::SystemRandom(), embedded_.get()}, options_,
+        cores);
     fanout_.SetBackend(&gateway_->backend());
     committer_->Start();
     const base::Status started = gateway_->Start();
@@ -68,6 +73,9 @@ class Service {
   std::unique_ptr<storage::Committer> committer_;
   runtime::WorkerPool readers_{"reader", 2};
   GatewayOptions options_;
+  std::unique_ptr<EmbeddedEngine> embedded_;
+  std::unique_ptr<logs::EmbeddedLogs> log_store_;
+  std::unique_ptr<notifier::EmbeddedPublisher> publisher_;
   std::unique_ptr<Gateway> gateway_;
 };
 

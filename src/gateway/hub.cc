@@ -24,48 +24,6 @@ constexpr int64_t kReceiptRetryMs = 1'000;
 constexpr int64_t kDrainSpreadMs = 1'000;
 constexpr size_t kReturnsPerMs = 4;
 
-// A device's receipt, for the commit thread. `done` is called there.
-class ReceiptChange final : public storage::Change {
- public:
-  ReceiptChange(logs::UserLogs& user_logs, std::string user, std::string device, EntryId cursor,
-                std::function<void(const Status&)> done, bool lazy)
-      : user_logs_(user_logs),
-        user_(std::move(user)),
-        device_(std::move(device)),
-        cursor_(cursor),
-        done_(std::move(done)),
-        lazy_(lazy) {}
-  void Stage(storage::Batch& batch) override { staged_ = user_logs_.Ack(user_, device_, cursor_, batch); }
-  void Done(const Status& status) override { done_(status.ok() ? staged_ : status); }
-  bool lazy() const override { return lazy_; }
-
- private:
-  logs::UserLogs& user_logs_;
-  const std::string user_, device_;
-  const EntryId cursor_;
-  const std::function<void(const Status&)> done_;
-  const bool lazy_;
-  Status staged_;
-};
-
-class MarkChange final : public storage::Change {
- public:
-  MarkChange(logs::UserLogs& user_logs, logs::MarkRequest request,
-             std::function<void(const Result<logs::Counts>&)> done)
-      : user_logs_(user_logs), request_(std::move(request)), done_(std::move(done)) {}
-  void Stage(storage::Batch& batch) override { counts_ = user_logs_.Mark(request_, batch); }
-  void Done(const Status& status) override {
-    if (!status.ok()) counts_ = status;
-    done_(counts_);
-  }
-
- private:
-  logs::UserLogs& user_logs_;
-  const logs::MarkRequest request_;
-  const std::function<void(const Result<logs::Counts>&)> done_;
-  Result<logs::Counts> counts_ = logs::Counts{};
-};
-
 }  // namespace
 
 Hub& Backend::HomeOf(std::string_view user) const {
@@ -166,60 +124,40 @@ void Hub::Enlist(Waiter& waiter) {
 
 void Hub::Dismiss(Waiter& waiter) { std::erase(waiters_, &waiter); }
 
-// Asks the reader for what is in memory; where that is not enough, a thread that may block.
-template <typename Answer, typename Ask>
-void Hub::Read(Ask ask, std::function<void(const Result<Answer>&)> then) {
-  Result<Answer> answer = ask(storage::Tier::kMemory);
-  if (answer.ok() || answer.status().code() != Code::kWouldBlock) return then(answer);
-  backend_.readers.Submit([this, ask = std::move(ask), then = std::move(then)] {
-    auto read = std::make_shared<Result<Answer>>(ask(storage::Tier::kDisk));
-    core_.Post([then, read] { then(*read); });
-  });
+// Watched for as long as it is live: an update that comes between this and the opening must not be missed.
+LiveLog& Hub::GetLog(const std::string& user) {
+  if (LiveLog* found = logs_.Find(user)) return *found;
+  backend_.logs.Watch(user);
+  return logs_.Get(user);
+}
+
+void Hub::ReleaseLog(LiveLog& log) {
+  if (!log.unused()) return;
+  backend_.logs.Unwatch(log.user());
+  logs_.Release(log);
 }
 
 void Hub::OpenLog(const std::string& user, const std::string& device,
                   std::function<void(LiveLog&, const Result<logs::LogOpening>&)> then) {
-  LiveLog* log = &logs_.Get(user);
+  LiveLog* log = &GetLog(user);
   log->Pin();
-  auto ask = [&reader = backend_.reader, user, device](storage::Tier tier) { return reader.Open(user, device, tier); };
-  Read<logs::LogOpening>(ask, [this, log, then = std::move(then)](const Result<logs::LogOpening>& opening) {
+  backend_.logs.Open(user, device, [this, log, then = std::move(then)](const Result<logs::LogOpening>& opening) {
     if (opening.ok()) log->Open(opening->head);
     then(*log, opening);
     log->Unpin();
-    logs_.Release(*log);
+    ReleaseLog(*log);
   });
 }
 
-void Hub::ReadLog(const std::string& user, EntryId after, size_t max_entries, size_t max_bytes,
-                  std::function<void(const Result<logs::LogPiece>&)> then) {
-  auto ask = [&reader = backend_.reader, user, after, max_entries, max_bytes](storage::Tier tier) {
-    return reader.Read(user, after, max_entries, max_bytes, tier);
-  };
-  Read<logs::LogPiece>(ask, std::move(then));
-}
-
-void Hub::ListLog(const std::string& user, EntryId before, size_t limit, logs::ListFilter filter,
-                  std::function<void(const Result<logs::ListPage>&)> then) {
-  auto ask = [&reader = backend_.reader, user, before, limit, filter](storage::Tier tier) {
-    return reader.List(user, before, limit, filter, tier);
-  };
-  Read<logs::ListPage>(ask, std::move(then));
-}
-
 void Hub::StoreReceipt(const std::string& user, const std::string& device, EntryId cursor) {
-  logs_.Get(user).Sent(device, cursor);
+  GetLog(user).Sent(device, cursor);
   SubmitReceipt(user, device, cursor);
 }
 
 void Hub::SubmitReceipt(const std::string& user, const std::string& device, EntryId cursor) {
-  auto done = [this, user, device, cursor](const Status& status) {
-    core_.Post([this, user, device, cursor, failure = std::make_shared<Status>(status)] {
-      OnReceiptStored(user, device, cursor, *failure);
-    });
-  };
-  Status submitted = backend_.committer.Submit(
-      std::make_unique<ReceiptChange>(backend_.user_logs, user, device, cursor, std::move(done), true));
-  if (!submitted.ok()) OnReceiptStored(user, device, cursor, submitted);
+  backend_.logs.Ack(user, device, cursor, logs::Urgency::kLater, [this, user, device, cursor](const Status& status) {
+    OnReceiptStored(user, device, cursor, status);
+  });
 }
 
 void Hub::OnReceiptStored(const std::string& user, const std::string& device, EntryId cursor, const Status& status) {
@@ -233,30 +171,13 @@ void Hub::OnReceiptStored(const std::string& user, const std::string& device, En
     return;
   }
   log->Stored(device, cursor);
-  logs_.Release(*log);
-}
-
-void Hub::StoreReceipt(const std::string& user, const std::string& device, EntryId cursor,
-                       std::function<void(const Status&)> then) {
-  auto done = [this, then](const Status& status) {
-    core_.Post([then, copy = std::make_shared<Status>(status)] { then(*copy); });
-  };
-  Status submitted = backend_.committer.Submit(
-      std::make_unique<ReceiptChange>(backend_.user_logs, user, device, cursor, std::move(done), false));
-  if (!submitted.ok()) then(submitted);
-}
-
-void Hub::StoreMark(logs::MarkRequest request, std::function<void(const Result<logs::Counts>&)> then) {
-  auto done = [this, then](const Result<logs::Counts>& counts) {
-    core_.Post([then, copy = std::make_shared<Result<logs::Counts>>(counts)] { then(*copy); });
-  };
-  Status submitted =
-      backend_.committer.Submit(std::make_unique<MarkChange>(backend_.user_logs, std::move(request), std::move(done)));
-  if (!submitted.ok()) then(submitted);
+  ReleaseLog(*log);
 }
 
 void Hub::Apply(std::vector<logs::LogUpdate> updates) {
   for (logs::LogUpdate& update : updates) logs_.Apply(std::move(update));
 }
+
+void Hub::EndSessions(const std::function<bool(std::string_view user)>& which) { logs_.Lose(which); }
 
 }  // namespace tocsin::gateway

@@ -18,10 +18,9 @@
 #include "base/random.h"
 #include "gateway/options.h"
 #include "logs/live_log.h"
-#include "logs/log_reader.h"
-#include "logs/user_logs.h"
+#include "logs/log_store.h"
+#include "notifier/publisher.h"
 #include "runtime/core.h"
-#include "runtime/worker_pool.h"
 #include "session/session.h"
 #include "storage/committer.h"
 #include "streams/engine.h"
@@ -31,14 +30,17 @@ namespace tocsin::gateway {
 class Connection;
 class Hub;
 
+// The embedded engine, for the Redis port; touched on the commit thread only.
+struct EmbeddedEngine {
+  storage::Committer& committer;
+  streams::StreamEngine& streams;
+};
+
 // What all hubs share; immutable or thread-safe, and older than they are.
 struct Backend {
-  storage::Store& store;
-  storage::Committer& committer;
-  streams::StreamEngine& streams;  // touched on the commit thread only
-  logs::UserLogs& user_logs;       // touched on the commit thread only
-  logs::LogReader reader;
-  runtime::WorkerPool& readers;
+  logs::LogStore& logs;
+  notifier::Publisher& publisher;
+  EmbeddedEngine* embedded;  // null: the store is not ours to open a port to
   auth::GuessLimiter& guesses;
   const GatewayOptions& options;
   std::vector<Hub*> hubs;
@@ -55,7 +57,8 @@ class Hub {
   runtime::Core& core() { return core_; }
   const Backend& backend() const { return backend_; }
   auth::TokenVerifier& tokens() { return tokens_; }
-  logs::LiveLogs& logs() { return logs_; }
+  // The log of a session that has left it.
+  void ReleaseLog(logs::LiveLog& log);
   session::Moment now() const;
   // "Tue, 24 Nov 2026 04:00:00 GMT", of this second.
   std::string_view HttpDate();
@@ -84,21 +87,15 @@ class Hub {
   void Enlist(Waiter& waiter);
   void Dismiss(Waiter& waiter);
 
-  // Logs, on the user's home hub.
+  // Logs, on the user's home hub. What is not here, sessions ask of backend().logs.
   // `then` runs here, now or later; the log is open and stays for the call.
   void OpenLog(const std::string& user, const std::string& device,
                std::function<void(logs::LiveLog&, const base::Result<logs::LogOpening>&)> then);
-  void ReadLog(const std::string& user, model::EntryId after, size_t max_entries, size_t max_bytes,
-               std::function<void(const base::Result<logs::LogPiece>&)> then);
-  void ListLog(const std::string& user, model::EntryId before, size_t limit, logs::ListFilter filter,
-               std::function<void(const base::Result<logs::ListPage>&)> then);
   // Stores a receipt without an answer; kept and tried again while the store cannot take it.
   void StoreReceipt(const std::string& user, const std::string& device, model::EntryId cursor);
-  // The same, answered after the sync.
-  void StoreReceipt(const std::string& user, const std::string& device, model::EntryId cursor,
-                    std::function<void(const base::Status&)> then);
-  void StoreMark(logs::MarkRequest request, std::function<void(const base::Result<logs::Counts>&)> then);
   void Apply(std::vector<logs::LogUpdate> updates);
+  // Ends the sessions of these users: they come back and are told what became of their logs.
+  void EndSessions(const std::function<bool(std::string_view user)>& which);
 
   // 64 KiB that the connection which reads right now may use.
   std::vector<char>& scratch() { return scratch_; }
@@ -107,11 +104,10 @@ class Hub {
   void EndTurn();
   void Tick();
   void SendAway(Connection& connection);
+  logs::LiveLog& GetLog(const std::string& user);
   void SubmitReceipt(const std::string& user, const std::string& device, model::EntryId cursor);
   void OnReceiptStored(const std::string& user, const std::string& device, model::EntryId cursor,
                        const base::Status& status);
-  template <typename Answer, typename Ask>
-  void Read(Ask ask, std::function<void(const base::Result<Answer>&)> then);
 
   runtime::Core& core_;
   const Backend& backend_;

@@ -20,7 +20,6 @@ struct GatewayOptions {
   size_t max_connections = model::kMaxConnections;
   size_t max_body = model::kMaxIngestBody;
   std::string ingest_stream = "notifications_stream";  // where publishes over HTTP are appended
-  std::string durability = "sync";                     // the level in force, named in answers
   auth::ApiKeys api_keys;
   std::shared_ptr<const auth::KeySet> token_keys;
   auth::TokenOptions token_options;

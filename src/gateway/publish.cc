@@ -1,69 +1,30 @@
-// POST /v1/notifications: validated on the Core, appended by the commit thread, answered after the fsync.
+// POST /v1/notifications: validated on the Core, appended by the publisher, answered when it is durable.
 #include "wire/publish.h"
 
 #include "base/metrics.h"
 #include "gateway/connection.h"
 #include "gateway/routes.h"
-#include "notifier/router.h"
 #include "wire/json.h"
 #include "wire/notification_fields.h"
 
 namespace tocsin::gateway {
 namespace {
 
-using base::Status;
-using model::EntryId;
-
 base::Counter accepted("tocsin_notifications_accepted_total", "Notifications accepted over HTTP");
 
-class PublishChange final : public storage::Change {
- public:
-  PublishChange(const Backend& backend, std::vector<model::StreamFields> entries, Responder respond)
-      : backend_(backend), entries_(std::move(entries)), respond_(respond) {
-    for (const auto& entry : entries_) {
-      for (const auto& [name, value] : entry) bytes_ += name.size() + value.size() + 64;
-    }
+HttpResponse Accepted(const std::vector<std::string>& nids, std::string_view durability) {
+  accepted.Add(static_cast<int64_t>(nids.size()));
+  std::string body = "{\"items\":[";
+  for (const std::string& nid : nids) {
+    body += body.back() == '[' ? "{\"nid\":" : ",{\"nid\":";
+    wire::AppendJsonString(body, nid);
+    body.push_back('}');
   }
-
-  void Stage(storage::Batch&) override {
-    std::vector<streams::FieldView> fields;
-    for (const model::StreamFields& entry : entries_) {
-      fields.assign(entry.begin(), entry.end());
-      auto id = backend_.streams.Append(backend_.options.ingest_stream, fields);
-      if (!id.ok()) {
-        failure_ = id.status();
-        return;  // the commit thread fails the whole turn only for the store's sake; see Done
-      }
-      nids_.push_back(notifier::NidOf(backend_.options.ingest_stream, **id));
-    }
-  }
-
-  void Done(const Status& status) override {
-    if (!status.ok()) return respond_(ProblemOf(status));
-    if (!failure_.ok()) return respond_(ProblemOf(failure_));
-    accepted.Add(static_cast<int64_t>(nids_.size()));
-    std::string body = "{\"items\":[";
-    for (const std::string& nid : nids_) {
-      body += body.back() == '[' ? "{\"nid\":" : ",{\"nid\":";
-      wire::AppendJsonString(body, nid);
-      body.push_back('}');
-    }
-    body += "],\"durability\":";
-    wire::AppendJsonString(body, backend_.options.durability);
-    body += "}\n";
-    respond_(Json(202, std::move(body)));
-  }
-
-  size_t bytes() const override { return bytes_; }
-
- private:
-  const Backend& backend_;
-  const std::vector<model::StreamFields> entries_;
-  const Responder respond_;
-  size_t bytes_ = 0;
-  std::vector<std::string> nids_;
-  Status failure_;
-};
+  body += "],\"durability\":";
+  wire::AppendJsonString(body, durability);
+  body += "}\n";
+  return Json(202, std::move(body));
+}
 
 }  // namespace
 
@@ -87,9 +48,10 @@ void Publish(Exchange& exchange) {
   std::vector<model::StreamFields> entries;
   entries.reserve(notifications.size());
   for (const model::Notification& notification : notifications) entries.push_back(wire::ToFields(notification));
-  Status submitted =
-      backend.committer.Submit(std::make_unique<PublishChange>(backend, std::move(entries), exchange.respond));
-  if (!submitted.ok()) exchange.respond(ProblemOf(submitted));
+  auto answer = [&backend, respond = exchange.respond](const base::Result<std::vector<std::string>>& nids) {
+    respond(nids.ok() ? Accepted(*nids, backend.publisher.durability()) : ProblemOf(nids.status()));
+  };
+  backend.publisher.Publish(std::move(entries), answer);
 }
 
 }  // namespace tocsin::gateway

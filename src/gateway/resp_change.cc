@@ -145,7 +145,8 @@ void RespChange::TryAgain(const base::Status& status) {
     part.answer = {};
     part.answer.held = held;
   }
-  if (!hub_.backend().committer.Submit(std::make_unique<RespChange>(hub_, db_, std::move(readers))).ok()) return;
+  if (!hub_.backend().embedded->committer.Submit(std::make_unique<RespChange>(hub_, db_, std::move(readers))).ok())
+    return;
   std::erase_if(parts_, [](const RespPart& part) { return part.batch->read_only() && part.tries < kTries; });
 }
 
@@ -184,7 +185,8 @@ void RespQueue::Flush() {
   bytes_ = 0;
   std::vector<RespPart> parts = std::move(parts_);
   parts_.clear();
-  const base::Status submitted = hub_->backend().committer.Submit(std::make_unique<RespChange>(*hub_, db_, parts));
+  const base::Status submitted =
+      hub_->backend().embedded->committer.Submit(std::make_unique<RespChange>(*hub_, db_, parts));
   if (submitted.ok()) return;
   for (RespPart& part : parts) {
     part.answer.stop = Batch::Stop::kEnd;
@@ -194,7 +196,8 @@ void RespQueue::Flush() {
 }
 
 void CancelRespWait(Hub& hub, commands::Database& db, std::shared_ptr<RespWait> wait, std::string reply) {
-  const base::Status submitted = hub.backend().committer.Submit(std::make_unique<CancelChange>(db, wait, reply));
+  const base::Status submitted =
+      hub.backend().embedded->committer.Submit(std::make_unique<CancelChange>(db, wait, reply));
   if (submitted.ok() || submitted.code() == base::Code::kCancelled) return;
   hub.core().After(kRetryMs, [&hub, &db, wait = std::move(wait), reply = std::move(reply)]() mutable {
     CancelRespWait(hub, db, std::move(wait), std::move(reply));
@@ -202,7 +205,7 @@ void CancelRespWait(Hub& hub, commands::Database& db, std::shared_ptr<RespWait> 
 }
 
 void ForgetRespSession(Hub& hub, commands::Database& db, std::shared_ptr<commands::StoreSession> session) {
-  const base::Status submitted = hub.backend().committer.Submit(std::make_unique<ForgetChange>(db, session));
+  const base::Status submitted = hub.backend().embedded->committer.Submit(std::make_unique<ForgetChange>(db, session));
   if (submitted.ok() || submitted.code() == base::Code::kCancelled) return;
   hub.core().After(kRetryMs, [&hub, &db, session = std::move(session)]() mutable {
     ForgetRespSession(hub, db, std::move(session));

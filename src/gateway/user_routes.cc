@@ -135,15 +135,20 @@ void PostAck(Exchange& exchange) {
   auto cursor = ParseEpochCursor(cur, "cur");
   if (!cursor.ok()) return exchange.respond(ProblemAt(400, "bad_field", cursor.status().message(), -1, "cur"));
   const std::string& user = exchange.identity.user;
-  if (!cursor->epoch.empty() && cursor->epoch != exchange.hub.backend().reader.Epoch(user)) {
-    return exchange.respond(ProblemAt(409, "other_epoch", "the cursor is of another log: start over", -1, "cur"));
-  }
-  AtHome(exchange.hub, user, [user, device, id = cursor->cursor, respond = exchange.respond](Hub& home) {
-    home.StoreReceipt(user, device, id, [respond](const Status& status) {
-      if (!status.ok()) return respond(ProblemOf(status));
-      HttpResponse response;
-      response.status = 204;
-      respond(std::move(response));
+  AtHome(exchange.hub, user, [user, device, cursor = *cursor, respond = exchange.respond](Hub& home) {
+    auto store = [&home, user, device, cursor, respond] {
+      home.backend().logs.Ack(user, device, cursor.cursor, logs::Urgency::kNow, [respond](const Status& status) {
+        if (!status.ok()) return respond(ProblemOf(status));
+        HttpResponse response;
+        response.status = 204;
+        respond(std::move(response));
+      });
+    };
+    if (cursor.epoch.empty()) return store();
+    home.backend().logs.Open(user, {}, [cursor, store, respond](const base::Result<logs::LogOpening>& opening) {
+      if (!opening.ok()) return respond(ProblemOf(opening.status()));
+      if (opening->epoch == cursor.epoch) return store();
+      respond(ProblemAt(409, "other_epoch", "the cursor is of another log: start over", -1, "cur"));
     });
   });
 }

@@ -13,7 +13,7 @@ UserSession::UserSession(Hub& hub, Sink& sink, session::SessionOptions options)
 
 UserSession::~UserSession() {
   session_.reset();  // leaves the log
-  if (log_ != nullptr) hub_->logs().Release(*log_);
+  if (log_ != nullptr) hub_->ReleaseLog(*log_);
 }
 
 std::string UserSession::NewSid() { return base::SystemRandom().Hex(8); }
@@ -28,34 +28,35 @@ void UserSession::Arrive(Hub& home) {
                   if (!self || self->session_->ended()) return;
                   if (opening.ok()) {
                     self->log_ = &log;
+                    self->epoch_ = opening->epoch;
                   } else {
                     base::Log(base::Level::kError, "log_unreadable", {{"status", opening.status().ToString()}});
                   }
-                  self->epoch_ = self->hub_->backend().reader.Epoch(self->session_->user());
-                  self->session_->OnLogOpened(self->log_, opening, self->epoch_, self->hub_->now());
+                  self->session_->OnLogOpened(self->log_, opening, self->hub_->now());
                 });
 }
 
 void UserSession::ReadLog(EntryId after, size_t max_entries, size_t max_bytes) {
-  hub_->ReadLog(session_->user(), after, max_entries, max_bytes,
-                [weak = weak_from_this()](const Result<logs::LogPiece>& piece) {
-                  if (auto self = weak.lock()) self->session_->OnLogRead(piece);
-                });
+  hub_->backend().logs.Read(session_->user(), after, max_entries, max_bytes,
+                            [weak = weak_from_this()](const Result<logs::LogPiece>& piece) {
+                              if (auto self = weak.lock()) self->session_->OnLogRead(piece);
+                            });
 }
 
 void UserSession::ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) {
-  hub_->ListLog(session_->user(), before, limit, filter,
-                [weak = weak_from_this(), i = std::move(i)](const Result<logs::ListPage>& page) {
-                  if (auto self = weak.lock()) self->session_->OnListed(i, page);
-                });
+  hub_->backend().logs.List(session_->user(), before, limit, filter,
+                            [weak = weak_from_this(), i = std::move(i)](const Result<logs::ListPage>& page) {
+                              if (auto self = weak.lock()) self->session_->OnListed(i, page);
+                            });
 }
 
 void UserSession::StoreReceipt(EntryId cursor) { hub_->StoreReceipt(session_->user(), session_->device(), cursor); }
 
 void UserSession::StoreMark(std::string i, logs::MarkRequest request) {
-  hub_->StoreMark(std::move(request), [weak = weak_from_this(), i = std::move(i)](const Result<logs::Counts>& counts) {
-    if (auto self = weak.lock()) self->session_->OnMarked(i, counts);
-  });
+  hub_->backend().logs.Mark(std::move(request),
+                            [weak = weak_from_this(), i = std::move(i)](const Result<logs::Counts>& counts) {
+                              if (auto self = weak.lock()) self->session_->OnMarked(i, counts);
+                            });
 }
 
 }  // namespace tocsin::gateway

@@ -34,6 +34,12 @@ void LiveLog::Open(const LogHead& head) {
 }
 
 void LiveLog::Apply(LogUpdate update) {
+  floor_ = std::max(floor_, update.floor);
+  const EntryId last = std::max(update.last, update.entries.empty() ? EntryId{} : update.entries.back()->id);
+  if (update.after && *update.after > last_) {  // something lies between that was not told here
+    if (last > last_) counts_ = update.counts;
+    return DropTail(std::max(last, *update.after));
+  }
   for (LogEntryPtr& entry : update.entries) {
     if (entry->id <= last_) continue;
     last_ = entry->id;
@@ -42,12 +48,29 @@ void LiveLog::Apply(LogUpdate update) {
     tail_.push_back({std::move(entry), ItemState::kUnread});
     counts_ = update.counts;
   }
-  floor_ = std::max(floor_, update.floor);
+  if (last > last_) {
+    counts_ = update.counts;
+    return DropTail(last);
+  }
   size_t over = 0;
   for (size_t bytes = tail_bytes_; tail_.size() - over > model::kLogTailEntries || bytes > kTailBytes; ++over) {
     bytes -= tail_[over].entry->bytes();
   }
   DropFront(over);
+}
+
+void LiveLog::Close() {
+  DropTail({});
+  open_ = false;
+  last_ = floor_ = tail_after_ = EntryId{};
+  counts_ = {};
+}
+
+void LiveLog::DropTail(EntryId last) {
+  last_ = std::max(last_, last);
+  tail_after_ = std::max(tail_after_, last_);
+  tail_bytes_ = 0;
+  std::vector<LogLine>().swap(tail_);
 }
 
 void LiveLog::DropFront(size_t lines) {
@@ -143,6 +166,14 @@ void LiveLogs::Apply(LogUpdate update) {
   if (!log->open()) return;
   for (LogFollower* follower : log->followers()) follower->OnLogAdvanced();
   log->Settle();
+}
+
+void LiveLogs::Lose(const std::function<bool(std::string_view user)>& which) {
+  for (auto& [user, log] : logs_) {
+    if (!which(user)) continue;
+    log->Close();
+    for (LogFollower* follower : log->followers()) follower->OnLogLost();
+  }
 }
 
 }  // namespace tocsin::logs

@@ -1,7 +1,8 @@
 // LiveLog: a user's log as its home Core sees it while somebody of that user is connected: the committed head, and the
 // entries that the followers have not taken yet. A Core owns one LiveLogs; nothing here is thread-safe.
 //
-// 1. It holds committed entries only, contiguous above `tail_after()`; what lies below is read from the store.
+// 1. It holds committed entries only, contiguous above tail_after_; what lies below is read from the store. An update
+//    that does not follow what it has (another node has appended between) leaves it with the new head and no tail.
 // 2. The tail is bounded (kLogTailEntries, kTailBytes), and empty again once every follower has taken it: a follower
 //    that lags falls back to the store. The log itself is the queue.
 // 3. It remembers the receipts that are on their way to the store, so a device that returns at once does not get again
@@ -14,8 +15,8 @@
 #include <vector>
 
 #include "logs/log_reader.h"
+#include "logs/log_store.h"
 #include "logs/text_map.h"
-#include "logs/user_logs.h"
 
 namespace tocsin::logs {
 
@@ -24,6 +25,8 @@ class LogFollower {
   virtual ~LogFollower() = default;
   // Something was appended. Only a hint: it looks at the log when it is ready to. Must not leave the log inside.
   virtual void OnLogAdvanced() = 0;
+  // The store has lost entries of the log, or the log itself. Must not leave the log inside.
+  virtual void OnLogLost() = 0;
   // The last entry it has taken, so that the tail can let go of it.
   virtual model::EntryId position() const = 0;
 };
@@ -43,6 +46,8 @@ class LiveLog {
   // What the store said of the log, at some moment after this object was made.
   void Open(const LogHead& head);
   void Apply(LogUpdate update);
+  // Nothing that is held of it is true any more: as if new, but for followers and receipts.
+  void Close();
 
   bool TailCovers(model::EntryId after) const { return open_ && after >= tail_after_; }
   // Entries with id > after; only when TailCovers(after).
@@ -70,6 +75,7 @@ class LiveLog {
   };
   void Replay(const StateChange& change);
   void DropFront(size_t lines);
+  void DropTail(model::EntryId last);
 
   const std::string user_;
   bool open_ = false;
@@ -92,6 +98,8 @@ class LiveLogs {
   void Release(LiveLog& log);
   // Hands an update to the log it is for, if that is live, and tells its followers.
   void Apply(LogUpdate update);
+  // Forgets what is held of these logs, and tells their followers.
+  void Lose(const std::function<bool(std::string_view user)>& which);
   size_t size() const { return logs_.size(); }
 
  private:

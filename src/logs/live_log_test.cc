@@ -50,9 +50,10 @@ std::string TailOf(const LiveLog& log, uint64_t after, size_t max_entries = 1'00
 class Follower final : public LogFollower {
  public:
   void OnLogAdvanced() override { ++wakes; }
+  void OnLogLost() override { ++losses; }
   EntryId position() const override { return at; }
   EntryId at;
-  int wakes = 0;
+  int wakes = 0, losses = 0;
 };
 
 TEST(LiveLogTest, IsNothingBeforeItsHeadIsKnown) {
@@ -196,6 +197,55 @@ TEST(LiveLogTest, RemembersReceiptsUntilTheyAreStored) {
   EXPECT_TRUE(log.unused());
 }
 
+// Several nodes append to one log: what another one did comes as a hint, or is seen only by what follows it.
+TEST(LiveLogTest, AnUpdateThatDoesNotFollowLeavesOnlyTheHead) {
+  LiveLog log("u");
+  log.Open(Head(5, 5));
+  LogUpdate next = Update({Item(6)}, 6);
+  next.after = EntryId{5, 0};
+  log.Apply(next);
+  EXPECT_EQ(TailOf(log, 5), "6");
+  LogUpdate beyond = Update({Item(9)}, 9);
+  beyond.after = EntryId{8, 0};  // 7 and 8 came from elsewhere
+  log.Apply(beyond);
+  EXPECT_EQ(log.last(), (EntryId{9, 0}));
+  EXPECT_EQ(log.counts().unread, 9u);
+  EXPECT_FALSE(log.TailCovers({8, 0})) << "to be read from the store";
+  LogUpdate hint = Update({}, 12);
+  hint.after = EntryId{9, 0};
+  hint.last = {12, 0};
+  log.Apply(hint);
+  EXPECT_EQ(log.last(), (EntryId{12, 0}));
+  EXPECT_EQ(log.counts().unread, 12u);
+  EXPECT_FALSE(log.TailCovers({11, 0}));
+  LogUpdate late = Update({Item(10)}, 10);
+  late.after = EntryId{9, 0};
+  log.Apply(late);
+  EXPECT_EQ(log.counts().unread, 12u) << "an update that was overtaken changes nothing";
+  EXPECT_EQ(log.last(), (EntryId{12, 0}));
+  LogUpdate again = Update({Item(13)}, 13);
+  again.after = EntryId{12, 0};
+  log.Apply(again);
+  EXPECT_EQ(TailOf(log, 12), "13") << "from here on it has a tail again";
+}
+
+TEST(LiveLogsTest, ALostLogIsClosedAndItsFollowersAreTold) {
+  LiveLogs logs;
+  Follower mine, other;
+  LiveLog& log = logs.Get("u");
+  LiveLog& another = logs.Get("v");
+  log.Follow(mine);
+  another.Follow(other);
+  log.Open(Head(5));
+  another.Open(Head(5));
+  logs.Lose([](std::string_view user) { return user == "u"; });
+  EXPECT_EQ(mine.losses, 1);
+  EXPECT_EQ(other.losses, 0);
+  EXPECT_FALSE(log.open());
+  log.Open(Head(2));
+  EXPECT_EQ(log.last(), (EntryId{2, 0})) << "nothing is left of what it was";
+}
+
 TEST(LiveLogsTest, WakesTheFollowersOfTheLogThatWasAppendedTo) {
   LiveLogs logs;
   Follower mine, other;
@@ -218,7 +268,7 @@ TEST(LiveLogsTest, WakesTheFollowersOfTheLogThatWasAppendedTo) {
   EXPECT_EQ(TailOf(log, 2), "3");
   EXPECT_FALSE(log.TailCovers({1, 0})) << "settled after the wake-up";
 
-  logs.Apply({"nobody", {Item(1)}, {}, {}});
+  logs.Apply({"nobody", {Item(1)}, {}, {}, {}, {}});
   EXPECT_EQ(logs.size(), 2u);
   logs.Release(log);
   EXPECT_EQ(logs.size(), 2u) << "it is followed";

@@ -47,6 +47,7 @@ std::optional<ListFilter> ParseListFilter(std::string_view name) {
 
 Result<LogOpening> LogReader::Open(std::string_view user, std::string_view device, Tier tier) const {
   LogOpening opening;
+  opening.epoch = Epoch(user);
   auto head = ReadHead(store_, user, tier);
   if (!head.ok()) return head.status();
   opening.head = std::move(*head);

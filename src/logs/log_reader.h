@@ -25,6 +25,10 @@ struct LogLine {
 struct LogOpening {
   LogHead head;
   std::optional<model::EntryId> device_cursor;  // stored for its device
+  std::string epoch;                            // the log's identity: LogReader::Epoch
+  // Entries up to here may have been lost, though they were confirmed; 0-0: none. `head.last` is not below it, so that
+  // who was told of the loss goes on above it.
+  model::EntryId lost;
 };
 
 // A piece of a log, oldest first.

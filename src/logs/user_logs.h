@@ -19,26 +19,12 @@
 #include "logs/keys.h"
 #include "logs/log_entry.h"
 #include "logs/log_index.h"
+#include "logs/log_store.h"
 #include "logs/text_map.h"
 #include "storage/committer.h"
 #include "storage/store.h"
 
 namespace tocsin::logs {
-
-// What one turn did to one user's log.
-struct LogUpdate {
-  std::string user;
-  std::vector<LogEntryPtr> entries;  // appended, in order
-  model::EntryId floor;
-  Counts counts;
-};
-
-class LogListener {
- public:
-  virtual ~LogListener() = default;
-  // On the commit thread, after the sync.
-  virtual void OnCommitted(std::vector<LogUpdate> updates) = 0;
-};
 
 struct NewItem {
   std::string_view nid;
@@ -50,15 +36,6 @@ struct NewItem {
 struct Source {
   std::string_view stream;
   model::EntryId id;
-};
-
-struct MarkRequest {
-  std::string user{};
-  std::string device{};  // empty: none
-  MarkOp op = MarkOp::kRead;
-  std::vector<std::string> nids{};       // or, if set,
-  std::optional<model::EntryId> upto{};  // every item up to it
-  std::string mid{};  // the client's own id of this mark: a repeat within kMarkIdMs does nothing; empty: none
 };
 
 struct UserLogsOptions {

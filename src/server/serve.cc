@@ -11,8 +11,10 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "gateway/gateway.h"
+#include "logs/embedded_logs.h"
 #include "logs/user_logs.h"
 #include "notifier/delivery_limit.h"
+#include "notifier/embedded_publisher.h"
 #include "notifier/retention.h"
 #include "notifier/router.h"
 #include "runtime/worker_pool.h"
@@ -125,8 +127,11 @@ int Serve(const Config& config) {
   runtime::WorkerPool readers("reader", kReaderThreads);
   const int cores =
       config.cores > 0 ? config.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  logs::EmbeddedLogs log_store(**store, committer, user_logs, readers);
+  notifier::EmbeddedPublisher publisher(**store, committer, streams, options.ingest_stream);
+  gateway::EmbeddedEngine engine{committer, streams};
   const auto route_now = [&router](storage::Batch& batch) { return router.RouteAll(batch); };
-  gateway::Gateway gateway({**store, committer, streams, user_logs, readers, clock, random, route_now}, options, cores);
+  gateway::Gateway gateway({log_store, publisher, clock, random, &engine, route_now}, options, cores);
   fanout.SetBackend(&gateway.backend());
   committer.Start();
   committer.Wake();  // entries that the last run accepted and did not route
@@ -139,10 +144,10 @@ int Serve(const Config& config) {
   base::Log(Level::kInfo, "ready",
             {{"http", listening.ToString()},
              {"redis", redis},
-             {"durability", options.durability},
+             {"durability", publisher.durability()},
              {"data_dir", config.data_dir}});
   std::printf("ready http=%s redis=%s durability=%s\n", listening.ToString().c_str(), redis.c_str(),
-              options.durability.c_str());
+              publisher.durability().c_str());
   if (config.demo == Demo::kOn) std::fputs(WelcomeText(config, listening, *credentials, clock).c_str(), stdout);
   std::fflush(stdout);
 

@@ -18,6 +18,7 @@ enum class CloseCode : uint16_t {
   kSlow = 4103,      // did not read for too long, or fell behind what the log keeps
   kDrain = 4200,     // the server is going away
   kNoPong = 4202,    // no frame within 10 s of a ping
+  kLogLost = 4203,   // the store has lost entries of the log: the next welcome tells
   kExpired = 4300,   // the token was valid and is not any more
 };
 

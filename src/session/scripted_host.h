@@ -126,7 +126,7 @@ class SessionTest : public testing::Test {
   }
   void Say(std::string_view frame) { session_->OnMessage(frame, now()); }
   void AnswerOpening(std::optional<EntryId> device_cursor = std::nullopt) {
-    session_->OnLogOpened(&log_, logs::LogOpening{head_, device_cursor}, kEpoch, now());
+    session_->OnLogOpened(&log_, logs::LogOpening{head_, device_cursor, std::string(kEpoch), lost_}, now());
   }
   // A session that has been welcomed, the welcome forgotten.
   void GoLive(std::string_view members = "", std::optional<EntryId> device_cursor = std::nullopt) {
@@ -169,6 +169,7 @@ class SessionTest : public testing::Test {
   ScriptedHost host_;
   logs::LiveLog log_{"ann"};
   LogHead head_;
+  EntryId lost_;  // of the next opening
   std::unique_ptr<Session> session_;
 };
 

@@ -64,6 +64,8 @@ std::string_view Explain(CloseCode code) {
       return "the server is going away";
     case CloseCode::kNoPong:
       return "no frame came after a ping";
+    case CloseCode::kLogLost:
+      return "the store has lost entries of the log";
     case CloseCode::kExpired:
       return "the token has expired";
   }

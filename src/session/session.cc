@@ -127,11 +127,12 @@ EntryId Session::Start(const logs::LogHead& head) const {
 }
 
 // Where the client stands (semantics: Cursor, prev, cur). Sets told_. `stored`: the cursor kept for its device.
-Resume Session::Place(const logs::LogHead& head, std::optional<EntryId> stored, std::string_view epoch) {
+Resume Session::Place(const logs::LogOpening& opening, std::optional<EntryId> stored) {
+  const logs::LogHead& head = opening.head;
   EntryId cursor;
   if (hello_->cursor) {
     cursor = *hello_->cursor;
-    if (hello_->epoch != epoch || cursor > head.last) {
+    if (hello_->epoch != opening.epoch || cursor > head.last) {
       told_ = Start(head);
       return Resume::kReset;
     }
@@ -143,28 +144,28 @@ Resume Session::Place(const logs::LogHead& head, std::optional<EntryId> stored, 
     return Resume::kFresh;
   }
   told_ = std::max(cursor, head.floor);
-  return cursor < head.floor ? Resume::kGap : Resume::kOk;
+  return cursor < head.floor || cursor < opening.lost ? Resume::kGap : Resume::kOk;
 }
 
-void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& opening, std::string_view epoch,
-                          Moment now) {
+void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& opened, Moment now) {
   if (state_ != State::kOpening) return;
-  if (!opening.ok()) return Bye(CloseCode::kOverload, "the log cannot be read now");
+  if (!opened.ok()) return Bye(CloseCode::kOverload, "the log cannot be read now");
   log_ = log;
   log_->Follow(*this);
   state_ = State::kLive;
 
-  logs::LogHead head = opening->head;
+  logs::LogOpening opening = *opened;
+  logs::LogHead& head = opening.head;
   if (head.last <= log_->last()) {  // else the store is ahead: an update is still on its way here
     head.last = log_->last();
     head.floor = log_->floor();
     head.counts = log_->counts();
   }
-  std::optional<EntryId> stored = opening->device_cursor;
+  std::optional<EntryId> stored = opening.device_cursor;
   if (auto sent = device_.empty() ? std::nullopt : log_->SentCursor(device_)) {
     stored = std::max(stored.value_or(EntryId{}), *sent);
   }
-  const Resume resume = Place(head, stored, epoch);
+  const Resume resume = Place(opening, stored);
   if (resume == Resume::kGap) gaps.Add();
   if (resume == Resume::kReset) resets.Add();
   welcomes.Add();
@@ -174,7 +175,7 @@ void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& op
   Welcome welcome;
   welcome.sid = options_.sid;
   welcome.user = user_;
-  welcome.epoch = epoch;
+  welcome.epoch = opening.epoch;
   welcome.head = head.last;
   welcome.floor = head.floor;
   welcome.cur = told_;
@@ -366,6 +367,8 @@ void Session::OnMarked(std::string_view i, const Result<logs::Counts>& counts) {
   AppendOkCounts(frame, i, log_->last(), log_->counts());
   host_.Send(frame, std::nullopt);
 }
+
+void Session::OnLogLost() { Bye(CloseCode::kLogLost); }
 
 void Session::OnWritable() { Advance(); }
 

@@ -22,7 +22,7 @@
 #include "base/result.h"
 #include "logs/live_log.h"
 #include "logs/log_reader.h"
-#include "logs/user_logs.h"
+#include "logs/mark_request.h"
 #include "session/close_code.h"
 #include "session/server_frame.h"
 #include "wire/client_frame.h"
@@ -88,13 +88,13 @@ class Session final : public logs::LogFollower {
   void Bye(CloseCode code, std::string_view message = {});
 
   // Answers of the host. `log` is null with a failure.
-  void OnLogOpened(logs::LiveLog* log, const base::Result<logs::LogOpening>& opening, std::string_view epoch,
-                   Moment now);
+  void OnLogOpened(logs::LiveLog* log, const base::Result<logs::LogOpening>& opened, Moment now);
   void OnLogRead(const base::Result<logs::LogPiece>& piece);
   void OnListed(std::string_view i, const base::Result<logs::ListPage>& page);
   void OnMarked(std::string_view i, const base::Result<logs::Counts>& counts);
 
   void OnLogAdvanced() override { Pull(); }  // LiveLogs::Apply settles the log after all followers
+  void OnLogLost() override;
   model::EntryId position() const override { return told_; }
 
   const std::string& user() const { return user_; }
@@ -112,7 +112,7 @@ class Session final : public logs::LogFollower {
   void On(wire::Mark& mark);
   void On(wire::List& list);
   void On(wire::AuthToken& token, Moment now);
-  Resume Place(const logs::LogHead& head, std::optional<model::EntryId> stored, std::string_view epoch);
+  Resume Place(const logs::LogOpening& opening, std::optional<model::EntryId> stored);
   model::EntryId Start(const logs::LogHead& head) const;
   void Advance();
   void Pull();

@@ -56,6 +56,24 @@ TEST_F(SessionTest, ResumesWhereTheClientStands) {
   }
 }
 
+// A store that has lost entries (a failover before replication) says up to where: whoever stands below is told once.
+TEST_F(SessionTest, WhatTheStoreHasLostIsAGapOnce) {
+  lost_ = {20, 0};
+  SetHead(20);
+  for (const auto& [cur, resume] : {std::pair("15-0", "gap"), std::pair("19-9", "gap"), std::pair("20-0", "ok")}) {
+    Start({.sid = "s1", .header_token = {}});
+    Say(R"({"t":"hello","tok":"ann","epoch":"0123456789abcdef","cur":")" + std::string(cur) + "\"}");
+    AnswerOpening();
+    EXPECT_EQ(Said().front(), Welcome(cur, resume)) << "what is left above its cursor is still to come";
+  }
+  Start({.sid = "s1", .header_token = {}});
+  Say(R"({"t":"hello","tok":"ann"})");
+  AnswerOpening();
+  EXPECT_EQ(Said().front(), Welcome("0-0", "fresh")) << "who starts has lost nothing";
+  session_->OnLogLost();
+  EXPECT_EQ(Said().back(), "end 4203 the store has lost entries of the log");
+}
+
 TEST_F(SessionTest, AReceiptThatIsStillOnItsWayCounts) {
   SetHead(20, 10);
   log_.Sent("web", {17, 0});

@@ -127,7 +127,7 @@ TEST_F(SessionTest, UnknownTypesAreIgnoredAndAMessageMayHoldSeveralFrames) {
 
 TEST_F(SessionTest, AnOpeningThatFailsIsAnOverload) {
   Say(R"({"t":"hello","tok":"ann"})");
-  session_->OnLogOpened(nullptr, Status(Code::kUnavailable, "IO error: some/file"), kEpoch, now());
+  session_->OnLogOpened(nullptr, Status(Code::kUnavailable, "IO error: some/file"), now());
   EXPECT_EQ(Said(), (Strings{R"({"t":"bye","code":4100,"msg":"the log cannot be read now"})",
                              "end 4100 the log cannot be read now"}));
 }
@@ -272,6 +272,7 @@ TEST_F(SessionTest, EveryCloseCodeHasItsNumberAndItsReason) {
       {CloseCode::kSlow, 4103, "the client reads too slowly"},
       {CloseCode::kDrain, 4200, "the server is going away"},
       {CloseCode::kNoPong, 4202, "no frame came after a ping"},
+      {CloseCode::kLogLost, 4203, "the store has lost entries of the log"},
       {CloseCode::kExpired, 4300, "the token has expired"},
   };
   for (const auto& c : kCases) {
@@ -296,7 +297,7 @@ TEST_F(SessionTest, AnswersAfterTheEndAreDropped) {
   AnswerRead({Item(1)}, true);
   session_->OnMarked("1", Counts{});
   session_->OnListed("2", logs::ListPage{});
-  session_->OnLogOpened(&log_, logs::LogOpening{}, kEpoch, now());
+  session_->OnLogOpened(&log_, logs::LogOpening{}, now());
   session_->OnWritable();
   EXPECT_EQ(Said(), Strings{});
 }

@@ -369,8 +369,7 @@ void World::OpenLog(uint64_t connection, const std::string& user, const std::str
                            if (opening.ok()) log->Open(opening->head);
                            Connection* live = Find(connection);
                            if (live != nullptr) {
-                             live->session().OnLogOpened(opening.ok() ? log : nullptr, opening, reader_->Epoch(user),
-                                                         now());
+                             live->session().OnLogOpened(opening.ok() ? log : nullptr, opening, now());
                            }
                            log->Unpin();
                            live_->Release(*log);

@@ -1,0 +1,22 @@
+// MarkRequest: what a client wants done to items of its user's log.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "logs/log_entry.h"
+#include "model/entry_id.h"
+
+namespace tocsin::logs {
+
+struct MarkRequest {
+  std::string user{};
+  std::string device{};  // empty: none
+  MarkOp op = MarkOp::kRead;
+  std::vector<std::string> nids{};       // or, if set,
+  std::optional<model::EntryId> upto{};  // every item up to it
+  std::string mid{};  // the client's own id of this mark: a repeat within kMarkIdMs does nothing; empty: none
+};
+
+}  // namespace tocsin::logs

@@ -1,0 +1,75 @@
+#include "notifier/embedded_publisher.h"
+
+#include <memory>
+#include <utility>
+
+#include "notifier/router.h"
+
+namespace tocsin::notifier {
+namespace {
+
+using base::Status;
+
+class PublishChange final : public storage::Change {
+ public:
+  PublishChange(streams::StreamEngine& streams, const std::string& stream, std::vector<model::StreamFields> entries,
+                Publisher::Then then)
+      : streams_(streams), stream_(stream), entries_(std::move(entries)), then_(std::move(then)) {
+    for (const auto& entry : entries_) {
+      for (const auto& [name, value] : entry) bytes_ += name.size() + value.size() + 64;
+    }
+  }
+
+  void Stage(storage::Batch&) override {
+    std::vector<streams::FieldView> fields;
+    for (const model::StreamFields& entry : entries_) {
+      fields.assign(entry.begin(), entry.end());
+      auto id = streams_.Append(stream_, fields);
+      if (!id.ok()) {
+        failure_ = id.status();
+        return;  // the commit thread fails the whole turn only for the store's sake; see Done
+      }
+      nids_.push_back(NidOf(stream_, **id));
+    }
+  }
+
+  void Done(const Status& status) override {
+    if (!status.ok()) return then_(status);
+    if (!failure_.ok()) return then_(failure_);
+    then_(std::move(nids_));
+  }
+
+  size_t bytes() const override { return bytes_; }
+
+ private:
+  streams::StreamEngine& streams_;
+  const std::string& stream_;
+  const std::vector<model::StreamFields> entries_;
+  const Publisher::Then then_;
+  size_t bytes_ = 0;
+  std::vector<std::string> nids_;
+  Status failure_;
+};
+
+}  // namespace
+
+void EmbeddedPublisher::Publish(std::vector<model::StreamFields> entries, Then then) {
+  Status submitted = committer_.Submit(std::make_unique<PublishChange>(streams_, stream_, std::move(entries), then));
+  if (!submitted.ok()) then(submitted);
+}
+
+std::string EmbeddedPublisher::MetricsText() const {
+  const storage::CommitterStats stats = committer_.stats();
+  std::string text;
+  auto add = [&text](std::string_view name, std::string_view help, uint64_t value) {
+    text.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name);
+    text.append(" counter\n").append(name).append(" ").append(std::to_string(value)).append("\n");
+  };
+  add("tocsin_commit_turns_total", "Turns of the commit thread", stats.turns);
+  add("tocsin_commit_syncs_total", "Syncs of the write-ahead log", stats.syncs);
+  add("tocsin_commit_changes_total", "Changes committed", stats.changes);
+  add("tocsin_commit_failed_turns_total", "Turns that failed: nothing of them was stored", stats.failed_turns);
+  return text;
+}
+
+}  // namespace tocsin::notifier

@@ -1,0 +1,35 @@
+// Publisher: where a publish goes, wherever the ingest stream is kept, and whether it can go there now.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/notification.h"
+
+namespace tocsin::notifier {
+
+class Publisher {
+ public:
+  // The nids, in the order of the entries.
+  using Then = std::function<void(const base::Result<std::vector<std::string>>&)>;
+
+  virtual ~Publisher() = default;
+
+  // Thread-safe. Appends all entries to the first ingest stream, or none. `then` runs on any thread, inside the call or
+  // later, when they are as durable as durability() says. A failure means that nothing is known to be stored.
+  virtual void Publish(std::vector<model::StreamFields> entries, Then then) = 0;
+
+  // The rest is thread-safe too.
+  // Ok: a publish would be taken. Else why not.
+  virtual base::Status health() const = 0;
+  // The level in force, computed: "sync" (a 2xx was fsynced), "interval" (within a second or so), "memory".
+  virtual std::string durability() const = 0;
+  // Publishes and other changes that wait for the store.
+  virtual size_t queued() const = 0;
+  // Its figures in Prometheus text, beside those that base::MetricsText() has.
+  virtual std::string MetricsText() const { return {}; }
+};
+
+}  // namespace tocsin::notifier
