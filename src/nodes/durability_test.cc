@@ -6,17 +6,17 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
+#include "base/check.h"
 
 namespace tocsin::nodes {
 namespace {
@@ -31,21 +31,24 @@ class RealServer {
   explicit RealServer(std::vector<std::string> settings) {
     std::string pattern = (std::filesystem::temp_directory_path() / "tocsin-nodes-XXXXXX").string();
     dir_ = mkdtemp(pattern.data());
-    std::vector<std::string> words = {"redis-server", "--port",    "0",         "--dir",      dir_,     "--unixsocket",
-                                      path(),         "--logfile", "/dev/null", "--loglevel", "warning"};
+    std::vector<std::string> words = {"redis-server", "--port", "0", "--dir", dir_, "--unixsocket", path()};
     words.insert(words.end(), settings.begin(), settings.end());
+    CHECK(pipe(log_.data()) == 0);
     pid_ = fork();
     if (pid_ == 0) {
       std::vector<char*> argv;
       for (std::string& word : words) argv.push_back(word.data());
       argv.push_back(nullptr);
+      dup2(log_[1], STDOUT_FILENO);
       execvp(argv[0], argv.data());
       _exit(127);
     }
+    close(log_[1]);
     Connect();
   }
   ~RealServer() {
     if (socket_ >= 0) close(socket_);
+    close(log_[0]);
     if (pid_ > 0) {
       kill(pid_, SIGKILL);
       waitpid(pid_, nullptr, 0);
@@ -90,25 +93,26 @@ class RealServer {
  private:
   std::string path() const { return dir_ + "/socket"; }
 
+  // It says in its log that it is ready; the log ends where it cannot start.
   void Connect() {
-    for (int i = 0; i < 3'000 && waitpid(pid_, nullptr, WNOHANG) == 0; i++) {
-      int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-      sockaddr_un address{};
-      address.sun_family = AF_UNIX;
-      std::snprintf(address.sun_path, sizeof(address.sun_path), "%s", path().c_str());
-      if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
-        socket_ = fd;
-        return;
-      }
-      close(fd);
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::array<char, 4096> bytes;
+    std::string said;
+    while (said.find("eady to accept connections") == std::string::npos) {
+      ssize_t got = read(log_[0], bytes.data(), bytes.size());
+      if (got <= 0) return;
+      said.append(bytes.data(), static_cast<size_t>(got));
     }
-    pid_ = -1;
+    socket_ = socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof(address.sun_path), "%s", path().c_str());
+    CHECK(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
   }
 
   std::string dir_;
   pid_t pid_ = -1;
   int socket_ = -1;
+  std::array<int, 2> log_ = {-1, -1};
 };
 
 Durability AssessOne(const ServerFacts& facts) { return Assess({&facts, 1}); }
