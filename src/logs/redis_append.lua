@@ -1,0 +1,65 @@
+-- Appends items of one user that come from one ingest stream, in its order.
+-- KEYS: bucket, log, watchers. ARGV: stream, fencing number, clock ms, entries that a log may have; then for each item
+-- the id of its ingest entry (16 bytes) and the entry.
+-- Answers {ms, seq: last before}, head, 8 bytes of id for each item (zeros: the log had it), watching nodes.
+local stream, now = ARGV[1], tonumber(ARGV[3])
+local epoch, floor_ms, lost_ms, lost_seq, fence = open_bucket(stream)
+if not epoch then return NO_EPOCH end
+if tonumber(ARGV[2]) < fence then return {err = 'FENCED a later owner of the stream is at work: ' .. fence} end
+local head, exists = read_head()
+
+-- Where the head has the last id taken of the stream at a priority; made where it is missing.
+local function mark_of(priority)
+  local at, ours = SOURCES, false
+  while head[at] do
+    if type(head[at]) == 'string' then
+      if ours then break end
+      ours = head[at] == stream
+      at = at + 1
+    elseif ours and head[at] == priority then
+      return at + 1
+    else
+      at = at + 5
+    end
+  end
+  if not ours then
+    head[at] = stream
+    at = at + 1
+  end
+  for offset, value in ipairs({priority, 0, 0, 0, 0}) do table.insert(head, at + offset - 1, value) end
+  return at + 1
+end
+
+local before_ms, before_seq = head[LAST], head[LAST + 1]
+if lost_ms > before_ms or (lost_ms == before_ms and lost_seq > before_seq) then
+  before_ms, before_seq = lost_ms, lost_seq
+end
+local ids, elements = {}, {}
+for at = 5, #ARGV do
+  local item = ARGV[at]
+  local a, b, c, d = unpack_bytes('>I4I4I4I4', item)
+  local priority = byte(item, 18)
+  local mark = mark_of(priority)
+  local ma, mb, mc, md = head[mark], head[mark + 1], head[mark + 2], head[mark + 3]
+  if a > ma or (a == ma and (b > mb or (b == mb and (c > mc or (c == mc and d > md))))) then
+    head[mark], head[mark + 1], head[mark + 2], head[mark + 3] = a, b, c, d
+    local id = pack_bytes('>I6I2', next_id(head, now, floor_ms, lost_ms, lost_seq))
+    ids[#ids + 1] = id
+    elements[#elements + 1] = '\0' .. id .. sub(item, 17)
+    head[ENTRIES] = head[ENTRIES] + 1
+    count(head, priority, 0, 1)
+  else
+    ids[#ids + 1] = '\0\0\0\0\0\0\0\0'
+  end
+end
+
+if #elements > 0 then
+  if exists then
+    call('RPUSH', KEYS[2], unpack(elements))
+  else
+    call('RPUSH', KEYS[2], '', unpack(elements))  -- the head's place
+  end
+  trim(head, tonumber(ARGV[4]))
+  write_head(head)
+end
+return {{before_ms, before_seq}, head_reply(head), table.concat(ids), call('HKEYS', KEYS[3])}

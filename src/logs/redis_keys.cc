@@ -1,0 +1,41 @@
+#include "logs/redis_keys.h"
+
+#include <array>
+#include <charconv>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace tocsin::logs {
+namespace {
+
+std::string UserKey(std::string_view kind, std::string_view user) {
+  std::string key = BucketKey(BucketOf(user));
+  key.append(kind).append(std::to_string(user.size())).append(":").append(user);
+  return key;
+}
+
+}  // namespace
+
+int BucketOf(std::string_view user) { return static_cast<int>(XXH3_64bits(user.data(), user.size()) % kBuckets); }
+
+std::string BucketKey(int bucket) { return "tocsin:{b" + std::to_string(bucket) + "}"; }
+
+std::string LogKey(std::string_view user) { return UserKey(":log:", user); }
+std::string WatchersKey(std::string_view user) { return UserKey(":watch:", user); }
+std::string DevicesKey(std::string_view user) { return UserKey(":devices:", user); }
+std::string MarkIdsKey(std::string_view user) { return UserKey(":marks:", user); }
+
+std::string KeyedEpoch(std::string_view bucket_epoch, std::string_view user) {
+  std::string keyed(bucket_epoch);
+  keyed += user;
+  const uint64_t hash = XXH3_128bits_withSeed(keyed.data(), keyed.size(), bucket_epoch.size()).high64;
+  std::array<char, 16> digits;
+  digits.fill('0');
+  std::array<char, 16> text;
+  const size_t size = static_cast<size_t>(std::to_chars(text.data(), text.data() + 16, hash, 16).ptr - text.data());
+  for (size_t at = 0; at < size; ++at) digits[16 - size + at] = text[at];
+  return std::string(digits.data(), digits.size());
+}
+
+}  // namespace tocsin::logs

@@ -1,0 +1,28 @@
+// Keys of the user logs on Redis; docs/decisions/redis-layout.md draws them.
+//
+// All that belongs to a user lies in one of kBuckets buckets, whose name is the hash tag: one slot of a Cluster, so
+// that a script sees all of it. A user id may contain any byte, also `}`: it comes behind the tag and its own length.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tocsin::logs {
+
+inline constexpr int kBuckets = 256;
+
+// Stored: where a user's log is found must never change.
+int BucketOf(std::string_view user);
+// "tocsin:{b17}"
+std::string BucketKey(int bucket);
+
+// "tocsin:{b17}:log:3:ada" and the like.
+std::string LogKey(std::string_view user);
+std::string WatchersKey(std::string_view user);
+std::string DevicesKey(std::string_view user);
+std::string MarkIdsKey(std::string_view user);
+
+// The identity of a user's log: keyed, so that a cursor of another user, or of another epoch, does not have it.
+std::string KeyedEpoch(std::string_view bucket_epoch, std::string_view user);
+
+}  // namespace tocsin::logs

@@ -1,0 +1,90 @@
+-- A user's log: the list KEYS[2]. Its first element is the head, the rest are entries, oldest first.
+--
+-- head     msgpack array: last (ms, seq), floor (ms, seq), entries, trimmed, unread, unseen, unread of each of the four
+--          priorities; then, for each ingest stream, its name and, for each priority that came from there, five
+--          numbers: priority and the id of the last entry taken, in halves.
+-- element  state(1) id(6 + 2) and the entry as docs/format.md has it: 01 priority nid json..., or 02 for a change
+local LAST, FLOOR, ENTRIES, TRIMMED, UNREAD, UNSEEN, BY_PRIORITY, SOURCES = 1, 3, 5, 6, 7, 8, 9, 13
+local ITEM = 1  -- the tag of items
+
+local function id_of(element) return unpack_bytes('>I6I2', element, 2) end
+
+local function read_head()
+  local packed = call('LINDEX', KEYS[2], 0)
+  if packed then return cmsgpack.unpack(packed), true end
+  return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, false
+end
+
+-- last, floor, entries, trimmed, counts: what callers are told of it
+local function head_reply(head)
+  local reply = {}
+  for at = 1, SOURCES - 1 do reply[at] = head[at] end
+  return reply
+end
+
+local function count(head, priority, state, by)
+  if state == 0 then head[UNSEEN] = head[UNSEEN] + by end
+  if state < 2 then
+    head[UNREAD] = head[UNREAD] + by
+    head[BY_PRIORITY + priority] = head[BY_PRIORITY + priority] + by
+  end
+end
+
+-- max(last + 1, clock, floor of the bucket, loss mark + 1)
+local function next_id(head, now, floor_ms, lost_ms, lost_seq)
+  local ms, seq = head[LAST], head[LAST + 1]
+  if lost_ms > ms or (lost_ms == ms and lost_seq > seq) then ms, seq = lost_ms, lost_seq end
+  if now < floor_ms then now = floor_ms end
+  if now > ms then
+    ms, seq = now, 0
+  elseif seq < 65535 then
+    seq = seq + 1
+  else
+    ms, seq = ms + 1, 0
+  end
+  head[LAST], head[LAST + 1] = ms, seq
+  return ms, seq
+end
+
+-- Takes the oldest entries off a log that has grown over `most`, a sixteenth of it more than needed. The last of them
+-- is left where the head belongs: write_head comes after it.
+local function trim(head, most)
+  local wanted = head[ENTRIES] - most
+  if wanted <= 0 then return end
+  wanted = wanted + math.floor(most / 16)
+  local taken = 0
+  while taken < wanted do
+    local chunk = call('LRANGE', KEYS[2], taken + 1, math.min(taken + 128, wanted))
+    if #chunk == 0 then break end
+    for _, element in ipairs(chunk) do
+      if byte(element, 10) == ITEM then
+        count(head, byte(element, 11), byte(element), -1)
+        head[TRIMMED] = head[TRIMMED] + 1
+      end
+    end
+    taken = taken + #chunk
+    head[FLOOR], head[FLOOR + 1] = id_of(chunk[#chunk])
+  end
+  head[ENTRIES] = head[ENTRIES] - taken
+  call('LTRIM', KEYS[2], taken, -1)
+end
+
+local function write_head(head) call('LSET', KEYS[2], 0, cmsgpack.pack(head)) end
+
+-- The index of the first entry behind (ms, seq): steps that double from the newest, then halves. `size`: of the list.
+local function index_after(size, ms, seq)
+  local function is_after(index)
+    local its_ms, its_seq = id_of(call('LINDEX', KEYS[2], index))
+    return its_ms > ms or (its_ms == ms and its_seq > seq)
+  end
+  local high, low, step = size, size - 1, 1  -- `high` is behind it or the end; `low` may be
+  while low >= 1 and is_after(low) do
+    high, low, step = low, low - step, step * 2
+  end
+  if low < 1 then low = 0 end  -- the head counts as not behind it
+  while high - low > 1 do
+    local middle = math.floor((low + high) / 2)
+    if is_after(middle) then high = middle else low = middle end
+  end
+  return high
+end

@@ -1,0 +1,405 @@
+#include "logs/redis_logs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/metrics.h"
+#include "logs/redis_replies.h"
+#include "logs/redis_scripts.h"
+
+namespace tocsin::logs {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using model::EntryId;
+using redis::Script;
+using runtime::Core;
+using wire::RespReply;
+
+constexpr int64_t kWritePatienceMs = 2'000;
+constexpr int64_t kRetryMs = 100;  // before a read is asked again
+constexpr int64_t kWatchRetryMs = 1'000;
+
+base::Counter unanswered("tocsin_redis_log_failures_total", "Scripts of user logs that failed");
+
+// A number in a script is a double: exact up to here. Whatever is above is above every id of a log too.
+std::string Exact(uint64_t number) { return std::to_string(std::min<uint64_t>(number, (uint64_t{1} << 53) - 1)); }
+
+void PushId(std::vector<std::string>& arguments, EntryId id) {
+  if (id.ms > kMaxLogMs) id = {kMaxLogMs, kMaxLogSeq};
+  arguments.push_back(Exact(id.ms));
+  arguments.push_back(Exact(id.seq));
+}
+
+Script LogScript(std::string_view source) {
+  return Script(std::string(scripts::redis_shared).append(scripts::redis_log).append(source));
+}
+
+// Runs the answer on the Core that this is called on; on the store Core, or without a Core: where it is answered.
+template <typename Answer>
+std::function<void(const Answer&)> BackHome(Core& store_core, std::function<void(const Answer&)> then) {
+  Core* home = Core::Current();
+  if (home == nullptr || home == &store_core) return then;
+  return [home, then = std::move(then)](const Answer& answer) {
+    home->Post([then, copy = std::make_shared<Answer>(answer)] { then(*copy); });
+  };
+}
+
+}  // namespace
+
+struct RedisLogs::Scripts {
+  const Script append = LogScript(scripts::redis_append), mark = LogScript(scripts::redis_mark),
+               ack = LogScript(scripts::redis_ack), open = LogScript(scripts::redis_open),
+               read = LogScript(scripts::redis_read), list = LogScript(scripts::redis_list),
+               watch = LogScript(scripts::redis_watch);
+  const Script fence = Script(std::string(scripts::redis_shared).append(scripts::redis_fence)),
+               lost = Script(std::string(scripts::redis_shared).append(scripts::redis_lost));
+};
+
+RedisLogs::RedisLogs(redis::Client& client, Core& store_core, RedisLogsOptions options)
+    : client_(client),
+      core_(store_core),
+      options_(std::move(options)),
+      scripts_(std::make_unique<Scripts>()),
+      life_(std::make_shared<const bool>(true)) {
+  CHECK(options_.max_entries > 0 && !options_.node.empty());
+}
+
+RedisLogs::~RedisLogs() = default;
+
+int64_t RedisLogs::NowMs() const {
+  return std::clamp<int64_t>(options_.clock->NowMs(), 0, static_cast<int64_t>(kMaxLogMs));
+}
+
+void RedisLogs::OnStoreCore(base::Task task) {
+  if (Core::Current() == &core_) return task();
+  core_.Post(std::move(task));
+}
+
+RedisLogs::Question RedisLogs::QuestionFor(const Script& script, std::string_view user, std::vector<std::string> keys,
+                                           std::vector<std::string> arguments) const {
+  const int bucket = logs::BucketOf(user);
+  keys.insert(keys.begin(), {logs::BucketKey(bucket), LogKey(user)});
+  return {&script, bucket, std::move(keys), std::move(arguments), kWritePatienceMs, false};
+}
+
+Status RedisLogs::FailureOf(const RespReply& error, int bucket) {
+  unanswered.Add();
+  if (error.text.starts_with("FENCED")) return Status(Code::kConflict, error.text);
+  if (error.text.starts_with("NOEPOCH") && options_.on_epoch_missing) options_.on_epoch_missing(bucket);
+  return Status(Code::kUnavailable, "Redis refused: " + error.text);
+}
+
+// On the store Core.
+void RedisLogs::Evaluate(Question question, Reply then) {
+  const int64_t began_us = core_.clock().MonotonicUs();
+  auto shared = std::make_shared<Question>(std::move(question));
+  auto answered = [this, shared, began_us, then = std::move(then)](Result<RespReply> reply) mutable {
+    if (reply.ok()) {
+      return then(reply->is_error() ? Result<RespReply>(FailureOf(*reply, shared->bucket)) : std::move(reply));
+    }
+    const int64_t passed_ms = (core_.clock().MonotonicUs() - began_us) / 1'000 + kRetryMs;
+    if (!shared->repeatable || reply.status().code() != Code::kUnavailable || passed_ms >= shared->patience_ms) {
+      unanswered.Add();
+      return then(std::move(reply));
+    }
+    core_.After(kRetryMs, [this, life = std::weak_ptr(life_), shared, passed_ms, then]() mutable {
+      if (life.expired()) return then(Status(Code::kCancelled, "the server is going away"));
+      shared->patience_ms -= passed_ms;
+      Evaluate(std::move(*shared), std::move(then));
+    });
+  };
+  client_.Eval(*shared->script, shared->keys, shared->arguments, std::move(answered),
+               {.patience_ms = shared->patience_ms});
+}
+
+// Asks on the store Core, reads the reply and answers on the Core that asked.
+template <typename Answer, typename Decode>
+void RedisLogs::Ask(Question question, Decode decode, Then<Answer> then) {
+  Core* home = Core::Current();
+  Reply answered = [this, home, decode, then = std::move(then)](Result<RespReply> reply) {
+    auto answer = [decode, then, reply = std::make_shared<Result<RespReply>>(std::move(reply))] {
+      then(reply->ok() ? decode(**reply) : Result<Answer>(reply->status()));
+    };
+    if (home == nullptr || home == &core_) return answer();
+    home->Post(std::move(answer));
+  };
+  OnStoreCore([this, question = std::make_shared<Question>(std::move(question)), answered = std::move(answered)] {
+    Evaluate(std::move(*question), answered);
+  });
+}
+
+void RedisLogs::Open(const std::string& user, const std::string& device, Then<LogOpening> then) {
+  Question question = QuestionFor(scripts_->open, user, {DevicesKey(user)}, {device});
+  question.patience_ms = kOpenPatienceMs;
+  question.repeatable = true;
+  auto decode = [user](const RespReply& reply) { return DecodeOpening(reply, user); };
+  Ask<LogOpening>(std::move(question), decode, std::move(then));
+}
+
+void RedisLogs::Read(const std::string& user, EntryId after, size_t max_entries, size_t max_bytes,
+                     Then<LogPiece> then) {
+  std::vector<std::string> arguments;
+  PushId(arguments, after);
+  arguments.push_back(Exact(max_entries));
+  arguments.push_back(Exact(max_bytes));
+  Question question = QuestionFor(scripts_->read, user, {}, std::move(arguments));
+  question.patience_ms = kReadPatienceMs;
+  question.repeatable = true;
+  auto decode = [after](const RespReply& reply) { return DecodePiece(reply, after); };
+  Ask<LogPiece>(std::move(question), decode, std::move(then));
+}
+
+void RedisLogs::List(const std::string& user, EntryId before, size_t limit, ListFilter filter, Then<ListPage> then) {
+  std::vector<std::string> arguments;
+  PushId(arguments, before);
+  arguments.push_back(Exact(limit));
+  arguments.push_back(std::to_string(static_cast<int>(filter)));
+  arguments.push_back(std::to_string(kMaxPageBytes));
+  arguments.push_back(std::to_string(kMaxListScan));
+  Question question = QuestionFor(scripts_->list, user, {}, std::move(arguments));
+  question.patience_ms = kReadPatienceMs;
+  question.repeatable = true;
+  Ask<ListPage>(std::move(question), DecodePage, std::move(then));
+}
+
+void RedisLogs::Ack(const std::string& user, const std::string& device, EntryId cursor, Urgency urgency,
+                    std::function<void(const Status&)> then) {
+  then = BackHome(core_, std::move(then));
+  OnStoreCore([this, user, device, cursor, urgency, then = std::move(then)] {
+    if (urgency == Urgency::kNow) {
+      Receipts now;
+      now.devices[device] = {cursor, {then}};
+      return StoreReceipts(user, std::move(now));
+    }
+    if (receipts_.empty()) {
+      core_.After(kReceiptsMs, [this, life = std::weak_ptr(life_)] {
+        if (!life.expired()) FlushReceipts();
+      });
+    }
+    Receipts::Receipt& receipt = receipts_[user].devices[device];
+    receipt.cursor = std::max(receipt.cursor, cursor);
+    receipt.thens.push_back(then);
+  });
+}
+
+void RedisLogs::FlushReceipts() {
+  for (auto& [user, receipts] : std::exchange(receipts_, {})) StoreReceipts(user, std::move(receipts));
+}
+
+void RedisLogs::StoreReceipts(const std::string& user, Receipts receipts) {
+  std::vector<std::string> arguments = {std::to_string(NowMs())};
+  for (const auto& [device, receipt] : receipts.devices) {
+    arguments.push_back(device);
+    PushId(arguments, receipt.cursor);
+  }
+  Question question = QuestionFor(scripts_->ack, user, {DevicesKey(user)}, std::move(arguments));
+  Evaluate(std::move(question), [receipts = std::move(receipts)](const Result<RespReply>& reply) {
+    const Status status = reply.ok() ? base::Ok() : reply.status();
+    for (const auto& [device, receipt] : receipts.devices) {
+      for (const auto& then : receipt.thens) then(status);
+    }
+  });
+}
+
+void RedisLogs::Mark(MarkRequest request, Then<Counts> then) {
+  std::vector<std::string> arguments = {std::to_string(static_cast<int>(request.op)), request.device,
+                                        std::to_string(NowMs()), std::to_string(options_.max_entries), request.mid};
+  if (request.upto) {
+    PushId(arguments, *request.upto);
+  } else {
+    arguments.insert(arguments.end(), {"", ""});
+    for (std::string& nid : request.nids) arguments.push_back(std::move(nid));
+  }
+  const std::string& user = request.user;
+  Question question = QuestionFor(scripts_->mark, user, {WatchersKey(user), MarkIdsKey(user)}, std::move(arguments));
+  auto marked = [this, user, then = BackHome(core_, std::move(then))](const Result<RespReply>& reply) {
+    if (!reply.ok()) return then(reply.status());
+    auto mark = DecodeMark(*reply);
+    if (!mark.ok()) return then(mark.status());
+    const Counts counts = mark->counts;
+    if (!mark->update.entries.empty()) {
+      mark->update.user = user;
+      TellChange(std::move(mark->update), std::move(mark->watchers));
+    }
+    then(counts);
+  };
+  OnStoreCore([this, question = std::make_shared<Question>(std::move(question)), marked = std::move(marked)] {
+    Evaluate(std::move(*question), marked);
+  });
+}
+
+void RedisLogs::TellChange(LogUpdate update, std::vector<std::string> watchers) {
+  std::erase(watchers, options_.node);
+  if (options_.on_changed && !watchers.empty()) options_.on_changed(update, watchers);
+  if (options_.listener == nullptr) return;
+  std::vector<LogUpdate> updates;
+  updates.push_back(std::move(update));
+  options_.listener->OnCommitted(std::move(updates));
+}
+
+void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended>)> then) {
+  CHECK(!request.items.empty() && request.items.size() <= kMaxAppendItems);
+  std::vector<std::string> arguments = {request.stream, Exact(request.fence), std::to_string(NowMs()),
+                                        std::to_string(options_.max_entries)};
+  std::vector<LogEntry> entries;
+  for (AppendRequest::Item& item : request.items) {
+    LogEntry& entry = entries.emplace_back();
+    entry.nid = std::move(item.nid);
+    entry.priority = item.priority;
+    entry.json = std::move(item.json);
+    std::string argument;
+    item.source.EncodeTo(argument);
+    argument += EncodeLogEntry(entry);
+    arguments.push_back(std::move(argument));
+  }
+  const std::string& user = request.user;
+  Question question = QuestionFor(scripts_->append, user, {WatchersKey(user)}, std::move(arguments));
+  auto kept = std::make_shared<std::vector<LogEntry>>(std::move(entries));
+  Evaluate(std::move(question), [this, user, kept, then = std::move(then)](const Result<RespReply>& reply) {
+    if (!reply.ok()) return then(reply.status());
+    auto decoded = DecodeAppend(*reply, kept->size());
+    if (!decoded.ok()) return then(decoded.status());
+    Appended appended{std::move(decoded->update), std::move(decoded->watchers)};
+    appended.update.user = user;
+    const auto& watchers = appended.watchers;
+    if (std::find(watchers.begin(), watchers.end(), options_.node) != watchers.end()) {
+      for (size_t at = 0; at < kept->size(); ++at) {
+        if (decoded->ids[at].IsZero()) continue;
+        (*kept)[at].id = decoded->ids[at];
+        appended.update.entries.push_back(std::make_shared<const LogEntry>(std::move((*kept)[at])));
+      }
+    }
+    then(std::move(appended));
+  });
+}
+
+void RedisLogs::Watch(const std::string& user) {
+  OnStoreCore([this, user] {
+    watched_[user] = false;
+    SendWatch(user, false);
+  });
+}
+
+void RedisLogs::Unwatch(const std::string& user) {
+  OnStoreCore([this, user] {
+    watched_.erase(user);
+    DropWatcher(user, options_.node);
+  });
+}
+
+void RedisLogs::SendWatch(const std::string& user, bool hint) {
+  Question question = QuestionFor(scripts_->watch, user, {WatchersKey(user)}, {options_.node});
+  Evaluate(std::move(question), [this, user, hint](const Result<RespReply>& reply) {
+    auto found = watched_.find(user);
+    if (found == watched_.end()) return;
+    if (!reply.ok()) {
+      if (reply.status().code() == Code::kCancelled) return;
+      core_.After(kWatchRetryMs, [this, life = std::weak_ptr(life_), user] {
+        if (life.expired()) return;
+        auto wanted = watched_.find(user);
+        if (wanted != watched_.end() && !wanted->second) SendWatch(user, true);
+      });
+      return;
+    }
+    found->second = true;
+    auto head = DecodeHeadReply(*reply);
+    if (!hint || !head.ok() || options_.listener == nullptr) return;
+    std::vector<LogUpdate> updates;
+    updates.push_back({user, {}, head->floor, head->counts, head->last, head->last});
+    options_.listener->OnCommitted(std::move(updates));
+  });
+}
+
+void RedisLogs::WatchAgain() {
+  std::vector<std::string> users;
+  for (auto& [user, known] : watched_) {
+    known = false;
+    users.push_back(user);
+  }
+  for (const std::string& user : users) SendWatch(user, true);
+}
+
+void RedisLogs::DropWatcher(const std::string& user, const std::string& node) {
+  const std::string key = WatchersKey(user);
+  client_.Call(key, {"HDEL", key, node}, [](const Result<RespReply>&) {
+    // One that stays is told what it need not know, and unwatches it again.
+  });
+}
+
+// Asks every bucket that `which` picks, and answers the sum of what they answer, or the first failure.
+void RedisLogs::EveryBucket(const std::function<bool(int bucket)>& which,
+                            const std::function<void(int bucket, Reply)>& ask,
+                            std::function<void(Result<int64_t>)> then) {
+  struct Sum {
+    int open = 1;  // this function
+    int64_t sum = 0;
+    Status failure;
+  };
+  auto sum = std::make_shared<Sum>();
+  auto close = [sum, then = std::move(then)] {
+    if (--sum->open > 0) return;
+    then(sum->failure.ok() ? Result<int64_t>(sum->sum) : Result<int64_t>(sum->failure));
+  };
+  for (int bucket = 0; bucket < kBuckets; ++bucket) {
+    if (!which(bucket)) continue;
+    ++sum->open;
+    ask(bucket, [sum, close](const Result<RespReply>& reply) {
+      if (reply.ok()) {
+        sum->sum += reply->integer;
+      } else if (sum->failure.ok()) {
+        sum->failure = reply.status();
+      }
+      close();
+    });
+  }
+  core_.Post(close);
+}
+
+void RedisLogs::Prepare(std::function<void(Result<int>)> then) {
+  auto ask = [this](int bucket, Reply answered) {
+    const std::string key = logs::BucketKey(bucket);
+    auto read = [this, bucket, answered = std::move(answered)](Result<RespReply> reply) {
+      if (reply.ok() && reply->is_error()) return answered(FailureOf(*reply, bucket));
+      answered(std::move(reply));
+    };
+    client_.Call(key, {"HSETNX", key, "epoch", options_.random->Hex(8)}, std::move(read));
+  };
+  EveryBucket([](int) { return true; }, ask,
+              [then = std::move(then)](const Result<int64_t>& made) {
+                then(made.ok() ? Result<int>(static_cast<int>(*made)) : Result<int>(made.status()));
+              });
+}
+
+void RedisLogs::RaiseFence(const std::string& stream, uint64_t fence, std::function<void(const Status&)> then) {
+  auto ask = [&](int bucket, Reply answered) {
+    Evaluate({&scripts_->fence, bucket, {logs::BucketKey(bucket)}, {stream, Exact(fence)}, kWritePatienceMs, false},
+             std::move(answered));
+  };
+  EveryBucket(
+      [](int) { return true; }, ask,
+      [then = std::move(then)](const Result<int64_t>& raised) { then(raised.ok() ? base::Ok() : raised.status()); });
+}
+
+void RedisLogs::MarkLost(const std::function<bool(int bucket)>& which, EntryId upto,
+                         std::function<void(const Status&)> then) {
+  if (upto.ms >= kMaxLogMs) {
+    core_.Post([then = std::move(then)] { then(Status(Code::kInvalidArgument, "no log has ids as high as that")); });
+    return;
+  }
+  upto.seq = std::min(upto.seq, kMaxLogSeq);
+  auto ask = [&](int bucket, Reply answered) {
+    std::vector<std::string> arguments;
+    PushId(arguments, upto);
+    Evaluate({&scripts_->lost, bucket, {logs::BucketKey(bucket)}, std::move(arguments), kWritePatienceMs, false},
+             std::move(answered));
+  };
+  EveryBucket(which, ask, [then = std::move(then)](const Result<int64_t>& noted) {
+    then(noted.ok() ? base::Ok() : noted.status());
+  });
+}
+
+}  // namespace tocsin::logs

@@ -1,0 +1,157 @@
+// RedisLogs: the user logs on Redis or Valkey. Any number of nodes share them; each change is one script on one slot,
+// which is atomic. The layout is in docs/decisions/redis-layout.md.
+//
+// 1. A log is what UserLogs makes of it: the same ids, counts, states, trims and cursors.
+// 2. Every script looks at the bucket's epoch first. Where it is missing, the store is empty or was restored: nothing
+// is
+//    done, the caller is told kUnavailable and the owner `on_epoch_missing`, so that it prepares the buckets again.
+// 3. Appends are fenced: who routes a stream has a number, and a lower one than the bucket has seen is refused.
+// 4. Reads are asked again while the store is away: for kReadPatienceMs, Open for kOpenPatienceMs. What changes a log
+// is
+//    not: it fails with kUnavailable, and may have been done. Appends and marks with a `mid` can be repeated.
+// 5. LogStore is called on any Core, or on none; the rest on the store Core only, and answered there, never inside the
+//    call. Callbacks in the options are called there.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "logs/log_store.h"
+#include "logs/redis_keys.h"
+#include "logs/text_map.h"
+#include "model/limits.h"
+#include "model/notification.h"
+#include "redis/client.h"
+#include "runtime/core.h"
+
+namespace tocsin::logs {
+
+struct RedisLogsOptions {
+  size_t max_entries = model::kLogMaxEntries;  // of one log
+  const base::Clock* clock = &base::SystemClock();
+  base::Random* random = &base::SystemRandom();
+  std::string node;                 // this node's name, as watchers are told
+  LogListener* listener = nullptr;  // may be null
+  // A mark has changed a log: these other nodes watch it.
+  std::function<void(const LogUpdate& update, const std::vector<std::string>& watchers)> on_changed = nullptr;
+  std::function<void(int bucket)> on_epoch_missing = nullptr;
+};
+
+// Items of one user, from one ingest stream, in its order.
+struct AppendRequest {
+  struct Item {
+    model::EntryId source;  // the ingest entry; may be of any size
+    std::string nid;
+    model::Priority priority = model::Priority::kNormal;
+    std::string json;  // as LogEntry::json
+  };
+  std::string user;
+  std::string stream;
+  uint64_t fence = 0;
+  std::vector<Item> items;  // 1 to kMaxAppendItems
+};
+
+struct Appended {
+  // What the log has gained. `entries` are there only if this node watches the log; `last` tells in any case. Empty and
+  // `last` not above `after`: the log had all of it.
+  LogUpdate update;
+  std::vector<std::string> watchers;  // nodes, this one too
+};
+
+class RedisLogs final : public LogStore {
+ public:
+  static constexpr size_t kMaxAppendItems = 256;
+  static constexpr int64_t kReadPatienceMs = 30'000, kOpenPatienceMs = 5'000;
+  static constexpr int64_t kReceiptsMs = 200;  // receipts that may wait are sent together after it
+
+  // Nothing is owned. The client lives on `store_core`; it was stopped before this object goes, which is on that Core,
+  // or when no Core runs any more.
+  RedisLogs(redis::Client& client, runtime::Core& store_core, RedisLogsOptions options);
+  ~RedisLogs() override;
+
+  // A receipt that may wait is answered when it is stored, with others; the newest of a device is what is sent.
+  void Open(const std::string& user, const std::string& device, Then<LogOpening> then) override;
+  void Read(const std::string& user, model::EntryId after, size_t max_entries, size_t max_bytes,
+            Then<LogPiece> then) override;
+  void List(const std::string& user, model::EntryId before, size_t limit, ListFilter filter,
+            Then<ListPage> then) override;
+  void Ack(const std::string& user, const std::string& device, model::EntryId cursor, Urgency urgency,
+           std::function<void(const base::Status&)> then) override;
+  void Mark(MarkRequest request, Then<Counts> then) override;
+  // A watch that could not be stored is tried again until it is, and then the listener gets the log's head as a hint.
+  void Watch(const std::string& user) override;
+  void Unwatch(const std::string& user) override;
+
+  // From here on: on the store Core.
+
+  // kConflict: a later owner of the stream has raised the fence. Any other failure may be tried again as it is: what
+  // the log has already is passed over.
+  void Append(AppendRequest request, std::function<void(base::Result<Appended>)> then);
+
+  // Sees to it that every bucket has its record; answers how many had none, that is: are new, with a new epoch.
+  void Prepare(std::function<void(base::Result<int>)> then);
+  // Raises the fencing number of a stream in all buckets. kConflict: one has seen a higher number.
+  void RaiseFence(const std::string& stream, uint64_t fence, std::function<void(const base::Status&)> then);
+  // Notes for the buckets that `which` picks that entries up to `upto` may be lost. New ids lie above it.
+  void MarkLost(const std::function<bool(int bucket)>& which, model::EntryId upto,
+                std::function<void(const base::Status&)> then);
+  // Tells the store again which logs are watched here: after a failover, which may have lost it. Each watched log is
+  // then hinted at.
+  void WatchAgain();
+  // Another node is gone: it is not a watcher of this log any more.
+  void DropWatcher(const std::string& user, const std::string& node);
+
+  static std::string BucketKey(int bucket) { return logs::BucketKey(bucket); }
+  static int BucketOf(std::string_view user) { return logs::BucketOf(user); }
+
+ private:
+  struct Scripts;
+  struct Question {  // a script to be run
+    const redis::Script* script;
+    int bucket;
+    std::vector<std::string> keys, arguments;
+    int64_t patience_ms;
+    bool repeatable;  // asked again after a failure, within the patience
+  };
+  using Reply = std::function<void(base::Result<wire::RespReply>)>;  // no error replies
+  struct Receipts {                                                  // of one user, to be stored
+    struct Receipt {
+      model::EntryId cursor;
+      std::vector<std::function<void(const base::Status&)>> thens;
+    };
+    std::map<std::string, Receipt> devices;
+  };
+
+  void OnStoreCore(base::Task task);
+  template <typename Answer, typename Decode>
+  void Ask(Question question, Decode decode, Then<Answer> then);
+  void Evaluate(Question question, Reply then);
+  base::Status FailureOf(const wire::RespReply& error, int bucket);
+  Question QuestionFor(const redis::Script& script, std::string_view user, std::vector<std::string> keys,
+                       std::vector<std::string> arguments) const;
+  int64_t NowMs() const;
+  void EveryBucket(const std::function<bool(int bucket)>& which, const std::function<void(int bucket, Reply)>& ask,
+                   std::function<void(base::Result<int64_t>)> then);
+
+  void StoreReceipts(const std::string& user, Receipts receipts);
+  void FlushReceipts();
+  void SendWatch(const std::string& user, bool hint);
+  void TellChange(LogUpdate update, std::vector<std::string> watchers);
+
+  redis::Client& client_;
+  runtime::Core& core_;
+  const RedisLogsOptions options_;
+  const std::unique_ptr<const Scripts> scripts_;
+  std::map<std::string, Receipts> receipts_;
+  TextMap<bool> watched_;             // user -> the store knows
+  std::shared_ptr<const bool> life_;  // what waits for time looks whether it is there
+};
+
+}  // namespace tocsin::logs

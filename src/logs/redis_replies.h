@@ -1,0 +1,43 @@
+// What the scripts of the user logs answer, read back. Pure; kCorruption: not what they answer.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "logs/log_reader.h"
+#include "logs/log_store.h"
+#include "wire/resp.h"
+
+namespace tocsin::logs {
+
+// Ids on Redis: 6 bytes of milliseconds and 2 of the number, which is enough for what the scripts give.
+inline constexpr size_t kShortIdBytes = 8;
+inline constexpr uint64_t kMaxLogMs = (uint64_t{1} << 48) - 1;
+inline constexpr uint64_t kMaxLogSeq = 65'535;
+model::EntryId DecodeShortId(std::string_view bytes);  // kShortIdBytes of them
+
+// A log's element: state, id, entry.
+base::Result<LogLine> DecodeElement(std::string_view element);
+base::Result<LogHead> DecodeHeadReply(const wire::RespReply& reply);
+
+base::Result<LogOpening> DecodeOpening(const wire::RespReply& reply, std::string_view user);
+base::Result<LogPiece> DecodePiece(const wire::RespReply& reply, model::EntryId after);
+base::Result<ListPage> DecodePage(const wire::RespReply& reply);
+
+struct MarkReply {
+  Counts counts;
+  LogUpdate update;  // without user; no entries: nothing was changed
+  std::vector<std::string> watchers;
+};
+base::Result<MarkReply> DecodeMark(const wire::RespReply& reply);
+
+struct AppendReply {
+  LogUpdate update;                 // without user and entries
+  std::vector<model::EntryId> ids;  // of each item; 0-0: the log had it
+  std::vector<std::string> watchers;
+};
+base::Result<AppendReply> DecodeAppend(const wire::RespReply& reply, size_t items);
+
+}  // namespace tocsin::logs

@@ -1,0 +1,13 @@
+// The Lua scripts beside this file, as cmake/scripts.cmake embeds them. `redis_shared` goes before every other one, and
+// `redis_log` before those that work on a log.
+#pragma once
+
+#include <string_view>
+
+namespace tocsin::logs::scripts {
+
+extern const std::string_view redis_shared, redis_log;
+extern const std::string_view redis_append, redis_mark, redis_ack, redis_open, redis_read, redis_list, redis_watch;
+extern const std::string_view redis_fence, redis_lost;  // of a bucket
+
+}  // namespace tocsin::logs::scripts
