@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/metrics.h"
+#include "logs/redis_element.h"
 #include "logs/redis_replies.h"
 #include "logs/redis_scripts.h"
 
@@ -253,7 +254,7 @@ void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended
     entry.json = std::move(item.json);
     std::string argument;
     item.source.EncodeTo(argument);
-    argument += EncodeLogEntry(entry);
+    argument += EncodeElementEntry(entry);
     arguments.push_back(std::move(argument));
   }
   const std::string& user = request.user;

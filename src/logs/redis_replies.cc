@@ -1,9 +1,9 @@
 #include "logs/redis_replies.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
+#include "logs/redis_element.h"
 #include "logs/redis_keys.h"
 
 namespace tocsin::logs {
@@ -66,24 +66,6 @@ std::vector<std::string> Texts(const RespReply& reply) {
 }
 
 }  // namespace
-
-EntryId DecodeShortId(std::string_view bytes) {
-  const uint64_t packed = model::GetBig64(bytes.data());
-  return {packed >> 16, packed & kMaxLogSeq};
-}
-
-Result<LogLine> DecodeElement(std::string_view element) {
-  constexpr size_t kPrefix = 1 + kShortIdBytes;
-  if (element.size() <= kPrefix || static_cast<uint8_t>(element[0]) > static_cast<uint8_t>(ItemState::kArchived)) {
-    return Damaged("an entry");
-  }
-  auto entry = DecodeLogEntry(DecodeShortId(element.substr(1)), element.substr(kPrefix));
-  if (!entry.ok()) return entry.status();
-  LogLine line;
-  line.state = static_cast<ItemState>(element[0]);
-  line.entry = std::make_shared<const LogEntry>(std::move(*entry));
-  return line;
-}
 
 Result<LogHead> DecodeHeadReply(const RespReply& reply) {
   if (!AreNumbers(reply, kHeadNumbers)) return Damaged("its head");

@@ -12,14 +12,6 @@
 
 namespace tocsin::logs {
 
-// Ids on Redis: 6 bytes of milliseconds and 2 of the number, which is enough for what the scripts give.
-inline constexpr size_t kShortIdBytes = 8;
-inline constexpr uint64_t kMaxLogMs = (uint64_t{1} << 48) - 1;
-inline constexpr uint64_t kMaxLogSeq = 65'535;
-model::EntryId DecodeShortId(std::string_view bytes);  // kShortIdBytes of them
-
-// A log's element: state, id, entry.
-base::Result<LogLine> DecodeElement(std::string_view element);
 base::Result<LogHead> DecodeHeadReply(const wire::RespReply& reply);
 
 base::Result<LogOpening> DecodeOpening(const wire::RespReply& reply, std::string_view user);
