@@ -1,9 +1,9 @@
 -- Appends items of one user that come from one ingest stream, in its order.
--- KEYS: bucket, log, watchers. ARGV: stream, fencing number, clock ms, entries that a log may have; then for each item
--- the id of its ingest entry (16 bytes) and the entry.
+-- KEYS: bucket, log, watchers. ARGV: stream, fencing number, clock ms, entries that a log may have, the stream's tag;
+-- then for each item the id of its ingest entry (16 bytes) and the entry.
 -- Answers {ms, seq: last before}, head, 8 bytes of id for each item (zeros: the log had it), watching nodes.
-local stream, now = ARGV[1], tonumber(ARGV[3])
-local epoch, floor_ms, lost_ms, lost_seq, fence = open_bucket(stream)
+local now, tag = tonumber(ARGV[3]), ARGV[5]
+local epoch, floor_ms, lost_ms, lost_seq, fence = open_bucket(ARGV[1])
 if not epoch then return NO_EPOCH end
 if tonumber(ARGV[2]) < fence then return {err = 'FENCED a later owner of the stream is at work: ' .. fence} end
 local head, exists = read_head()
@@ -14,7 +14,7 @@ local function mark_of(priority)
   while head[at] do
     if type(head[at]) == 'string' then
       if ours then break end
-      ours = head[at] == stream
+      ours = head[at] == tag
       at = at + 1
     elseif ours and head[at] == priority then
       return at + 1
@@ -23,7 +23,7 @@ local function mark_of(priority)
     end
   end
   if not ours then
-    head[at] = stream
+    head[at] = tag
     at = at + 1
   end
   for offset, value in ipairs({priority, 0, 0, 0, 0}) do table.insert(head, at + offset - 1, value) end
@@ -35,7 +35,7 @@ if lost_ms > before_ms or (lost_ms == before_ms and lost_seq > before_seq) then
   before_ms, before_seq = lost_ms, lost_seq
 end
 local ids, elements = {}, {}
-for at = 5, #ARGV do
+for at = 6, #ARGV do
   local item = ARGV[at]
   local a, b, c, d = unpack_bytes('>I4I4I4I4', item)
   local priority = byte(item, 18)

@@ -6,6 +6,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "model/bytes.h"
+
 namespace tocsin::logs {
 namespace {
 
@@ -25,6 +27,12 @@ std::string LogKey(std::string_view user) { return UserKey(":log:", user); }
 std::string WatchersKey(std::string_view user) { return UserKey(":watch:", user); }
 std::string DevicesKey(std::string_view user) { return UserKey(":devices:", user); }
 std::string MarkIdsKey(std::string_view user) { return UserKey(":marks:", user); }
+
+std::string StreamTag(std::string_view stream) {
+  std::string tag;
+  model::PutBig64(tag, XXH3_64bits(stream.data(), stream.size()));
+  return tag.substr(0, 6);
+}
 
 std::string KeyedEpoch(std::string_view bucket_epoch, std::string_view user) {
   std::string keyed(bucket_epoch);

@@ -1,9 +1,10 @@
 -- A user's log: the list KEYS[2]. Its first element is the head, the rest are entries, oldest first.
 --
 -- head     msgpack array: last (ms, seq), floor (ms, seq), entries, trimmed, unread, unseen, unread of each of the four
---          priorities; then, for each ingest stream, its name and, for each priority that came from there, five
---          numbers: priority and the id of the last entry taken, in halves.
--- element  state(1) id(6 + 2) and the entry as docs/format.md has it: 01 priority nid json..., or 02 for a change
+--          priorities; then, for each ingest stream, its tag (6 bytes of a hash of its name) and, for each priority
+--          that came from there, five numbers: priority and the id of the last entry taken, in halves.
+-- element  state(1) id(6 + 2) and the entry as docs/format.md has it: 01 priority nid json..., or 02 for a change;
+--          the JSON is shortened (redis_element.h), which concerns no script
 local LAST, FLOOR, ENTRIES, TRIMMED, UNREAD, UNSEEN, BY_PRIORITY, SOURCES = 1, 3, 5, 6, 7, 8, 9, 13
 local ITEM = 1  -- the tag of items
 

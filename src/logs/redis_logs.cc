@@ -245,7 +245,7 @@ void RedisLogs::TellChange(LogUpdate update, std::vector<std::string> watchers) 
 void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended>)> then) {
   CHECK(!request.items.empty() && request.items.size() <= kMaxAppendItems);
   std::vector<std::string> arguments = {request.stream, Exact(request.fence), std::to_string(NowMs()),
-                                        std::to_string(options_.max_entries)};
+                                        std::to_string(options_.max_entries), StreamTag(request.stream)};
   std::vector<LogEntry> entries;
   for (AppendRequest::Item& item : request.items) {
     LogEntry& entry = entries.emplace_back();
