@@ -65,6 +65,11 @@ inline constexpr size_t kMaxTurnBytes = 8 << 20;     // a commit is closed when 
 inline constexpr size_t kMaxQueuedBytes = 64 << 20;  // bytes waiting for a commit: 503
 inline constexpr int64_t kLazySyncMs = 1'000;        // device acks are synced at the latest after this
 
+// What the client of a Redis server may hold (redis/client.h).
+inline constexpr size_t kMaxRedisQueuedBytes = 64 << 20;  // of calls that are not answered: kResourceExhausted
+inline constexpr size_t kMaxRedisReply = 256 << 20;       // bytes of one reply: the connection is closed
+inline constexpr size_t kMaxRedisBlockingCalls = 256;     // at once; each has a connection: kResourceExhausted
+
 static_assert(kMaxMessage < kMaxIngestBody && kMaxJsonField < kMaxIngestBody);
 static_assert(kFrameTarget < kSendWindow);
 static_assert(kMaxDeviceId <= 255, "a device id is stored behind one length byte");

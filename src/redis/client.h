@@ -9,7 +9,8 @@
 //    failover, NOSCRIPT.
 // 4. Calls of one slot are sent in the order called, all of a turn in one write. What rule 3 sends again may overtake:
 //    who needs an order waits for the answer.
-// 5. Memory is bounded: beyond kMaxQueuedBytes of calls that wait, a call is answered kResourceExhausted.
+// 5. Memory is bounded: beyond kMaxRedisQueuedBytes (model/limits.h) of calls that wait, a call is answered
+// kResourceExhausted.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,266 @@
+// For tests: real redis-server and redis-sentinel processes on free ports, in temporary directories. They end with the
+// object, also where a test fails, and with the test's process.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "runtime/core.h"
+#include "wire/resp.h"
+
+namespace tocsin::redis::fixture {
+
+inline constexpr int64_t kGenerousMs = 60'000;
+
+// True once `condition` holds; false after a generous bound. Looks every few milliseconds.
+inline bool Eventually(const std::function<bool()>& condition, int64_t bound_ms = kGenerousMs) {
+  const int64_t end_us = base::SystemClock().MonotonicUs() + bound_ms * 1000;
+  while (!condition()) {
+    if (base::SystemClock().MonotonicUs() > end_us) return false;
+    poll(nullptr, 0, 3);
+  }
+  return true;
+}
+
+class Folder {
+ public:
+  Folder() : path_((std::filesystem::temp_directory_path() / "tocsin-redis-XXXXXX").string()) {
+    CHECK(mkdtemp(path_.data()) != nullptr);
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const std::string& path() const { return path_; }
+  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
+
+ private:
+  std::string path_;
+};
+
+// A port that is free now, and so is the one 10,000 above, which a node of a Cluster takes too.
+inline uint16_t FreePort() {
+  const auto bind_to = [](uint16_t port, uint16_t& bound) {
+    const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(descriptor >= 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    socklen_t size = sizeof address;
+    const bool good = bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                      getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    bound = ntohs(address.sin_port);
+    close(descriptor);
+    return good;
+  };
+  static std::atomic<uint16_t> next{static_cast<uint16_t>(12'000 + getpid() * 37 % 15'000)};
+  for (int tries = 0; tries < 2'000; ++tries) {
+    const uint16_t port = next++;
+    if (port > 31'000) next = 12'000;
+    uint16_t ignored = 0;
+    if (bind_to(port, ignored) && bind_to(static_cast<uint16_t>(port + 10'000), ignored)) return port;
+  }
+  CHECK_MSG(false, "no free port");
+  return 0;
+}
+
+// Sends one command on a connection of its own and waits for the reply; kError "unreachable" where there is none.
+inline wire::RespReply Ask(uint16_t port, const std::vector<std::string>& command, std::string_view password = {}) {
+  wire::RespReply failed;
+  failed.type = wire::RespReply::Type::kError;
+  failed.text = "unreachable";
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  timeval limit{.tv_sec = 10, .tv_usec = 0};
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  std::string out;
+  const std::vector<std::string_view> auth = {"AUTH", password};
+  if (!password.empty()) wire::AppendRespCommand(out, auth);
+  wire::AppendRespCommand(out, std::vector<std::string_view>(command.begin(), command.end()));
+  size_t replies = password.empty() ? 1 : 2;
+  if (connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      send(descriptor, out.data(), out.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(out.size())) {
+    close(descriptor);
+    return failed;
+  }
+  wire::RespReplyParser parser;
+  wire::RespReply reply;
+  std::string input;
+  while (replies > 0) {
+    char buffer[4096];
+    const ssize_t got = recv(descriptor, buffer, sizeof buffer, 0);
+    if (got <= 0) break;
+    input.append(buffer, static_cast<size_t>(got));
+    while (replies > 0) {
+      size_t consumed = 0;
+      const auto step = parser.Next(input, consumed, reply);
+      input.erase(0, consumed);
+      if (step != wire::RespReplyParser::Step::kReply) break;
+      --replies;
+    }
+  }
+  close(descriptor);
+  return replies == 0 ? reply : failed;
+}
+
+// A process of redis-server, or redis-sentinel.
+class Server {
+ public:
+  // `settings`: lines of redis.conf behind the fixture's own (loopback, port, folder, nothing saved).
+  explicit Server(std::vector<std::string> settings = {}, const char* program = "redis-server",
+                  uint16_t port = FreePort())
+      : program_(program), port_(port), settings_(std::move(settings)) {
+    WriteConfig();
+    Start();
+  }
+  ~Server() { Kill(); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Waits until it answers. Not while it runs.
+  void Start() {
+    CHECK(pid_ < 0);
+    pid_ = fork();
+    CHECK(pid_ >= 0);
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const std::string log = folder_ / "log";
+      const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+      dup2(out, 1);
+      dup2(out, 2);
+      const std::string config = folder_ / "redis.conf";
+      execlp(program_, program_, config.c_str(), static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    const bool up = Eventually([this] { return !Ask({"PING"}).text.starts_with("unreachable"); });
+    CHECK_MSG(up, "redis-server does not start");
+  }
+  void Kill() { End(SIGKILL); }
+  void Stop() { End(SIGTERM); }  // saves what is to be saved
+  void Restart() {
+    Kill();
+    Start();
+  }
+  void Freeze() { kill(pid_, SIGSTOP); }
+  void Thaw() { kill(pid_, SIGCONT); }
+  bool running() const { return pid_ >= 0; }
+
+  // Anew with these settings, at the next Start().
+  void SetSettings(std::vector<std::string> settings) {
+    settings_ = std::move(settings);
+    WriteConfig();
+  }
+
+  wire::RespReply Ask(const std::vector<std::string>& command, std::string_view password = {}) const {
+    return fixture::Ask(plain_port_, command, password);
+  }
+  // `field` of INFO `section`.
+  std::string Info(const std::string& section, const std::string& field) const {
+    const std::string text = Ask({"INFO", section}).text;
+    const size_t at = text.find("\n" + field + ":");
+    if (at == text.npos) return "";
+    const size_t start = at + field.size() + 2;
+    return text.substr(start, text.find('\r', start) - start);
+  }
+
+  uint16_t port() const { return port_; }
+  // Where Ask() finds a server without TLS, when port() speaks TLS.
+  void SetPlainPort(uint16_t port) { plain_port_ = port; }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return "redis://" + address(); }
+  const Folder& folder() const { return folder_; }
+  std::string log() const {
+    std::ifstream in(folder_ / "log");
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+
+ private:
+  void WriteConfig() {
+    std::ofstream out(folder_ / "redis.conf");
+    out << "bind 127.0.0.1\ndir " << folder_.path() << "\n";
+    const bool sentinel = std::string_view(program_) == "redis-sentinel";
+    const bool tls = std::any_of(settings_.begin(), settings_.end(),
+                                 [](const std::string& line) { return line.starts_with("tls-port "); });
+    if (!tls) out << "port " << port_ << "\n";
+    if (!sentinel) out << "save \"\"\nappendfsync no\nloglevel notice\n";
+    for (const std::string& line : settings_) out << line << "\n";
+    plain_port_ = port_;
+    for (const std::string& line : settings_) {
+      if (tls && line.starts_with("port ")) plain_port_ = static_cast<uint16_t>(std::stoi(line.substr(5)));
+    }
+  }
+  void End(int signal) {
+    if (pid_ < 0) return;
+    kill(pid_, signal);
+    if (signal == SIGKILL) kill(pid_, SIGCONT);
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+  }
+
+  const char* const program_;
+  const uint16_t port_;
+  uint16_t plain_port_ = port_;
+  std::vector<std::string> settings_;
+  Folder folder_;
+  pid_t pid_ = -1;
+};
+
+// A Core on a thread of its own.
+class CoreThread {
+ public:
+  CoreThread() : core_(0, base::SystemClock()), thread_([this] { core_.Run(); }) {}
+  ~CoreThread() {
+    core_.Stop();
+    thread_.join();
+  }
+  CoreThread(const CoreThread&) = delete;
+  CoreThread& operator=(const CoreThread&) = delete;
+  runtime::Core& core() { return core_; }
+
+  // Runs `task` there and waits for it.
+  void Run(const std::function<void()>& task) {
+    std::atomic<bool> done = false;
+    core_.Post([&task, &done] {
+      task();
+      done = true;
+      done.notify_all();
+    });
+    done.wait(false);
+  }
+
+ private:
+  runtime::Core core_;
+  std::thread thread_;
+};
+
+}  // namespace tocsin::redis::fixture
