@@ -50,7 +50,8 @@ class Http:
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.writer.write(head.encode() + b"\r\n" + body)
 
-    # The status and the body. `closes` says afterwards whether the server ends the connection with this answer.
+    # The status and the body. Afterwards `headers` are those of the answer, in lower case, and `closes` says whether the
+    # server ends the connection with it.
     async def request(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, bytes]:
         self.send(method, target, headers, body)
         await self.writer.drain()
@@ -58,9 +59,9 @@ class Http:
         version, status, *_ = start.split(" ")
         if version != "HTTP/1.1":
             raise ProtocolError(f"an answer begins with {start!r}")
-        answered = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
-        self.closes = answered.get("connection", "").lower() == "close"
-        return int(status), await self.reader.readexactly(int(answered.get("content-length", 0)))
+        self.headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
+        self.closes = self.headers.get("connection", "").lower() == "close"
+        return int(status), await self.reader.readexactly(int(self.headers.get("content-length", 0)))
 
     def close(self) -> None:
         self.writer.close()
