@@ -8,7 +8,6 @@ tests/interop makes below --build (default: where the binary is)."""
 
 import argparse
 import asyncio
-import os
 import random
 import shutil
 import sys
@@ -17,21 +16,10 @@ import time
 import traceback
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from redis_py import with_redis_py
+
 SKIPPED = 77
 CASE_S = 240
-
-
-# Goes on in the interpreter that has redis-py.
-def with_redis_py(binary: Path) -> None:
-    try:
-        import redis  # noqa: F401
-    except ImportError:
-        sys.path.append(str(HERE.parent / "interop"))
-        from clients import python
-
-        program = python(binary.resolve().parent)
-        os.execv(program, [program, "-B", *sys.argv])
 
 
 async def run(options: argparse.Namespace, directory: Path) -> int:
