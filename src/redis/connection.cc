@@ -322,7 +322,10 @@ void Connection::Tick() {
   const int64_t now_ms = surroundings_.NowMs();
   const bool opening = state_ != State::kOpen;
   if (state_ == State::kClosed) return;
-  if (opening && now_ms - opening_since_ms_ > kOpenMs) return Close(Failure("does not answer in time"));
+  if (opening && now_ms - opening_since_ms_ > kOpenMs) {
+    return Close(Failure(state_ == State::kHandshake ? "does not answer in time: does it speak TLS on this port?"
+                                                     : "does not answer in time"));
+  }
   if (state_ == State::kConnecting && !addresses_.empty() && now_ms - attempt_since_ms_ > kAttemptMs) {
     ConnectNext(Failure("does not answer in time"));
     if (state_ == State::kClosed) return;

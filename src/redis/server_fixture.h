@@ -235,6 +235,49 @@ class Server {
   pid_t pid_ = -1;
 };
 
+// Keys and certificates, made with the openssl program: an authority, a server that is `localhost` and 127.0.0.1, a
+// client, and another authority that has signed nothing.
+class TlsFiles {
+ public:
+  TlsFiles() {
+    Authority("ca");
+    Authority("other");
+    Signed("server", "subjectAltName=DNS:localhost,IP:127.0.0.1");
+    Signed("client", "extendedKeyUsage=clientAuth");
+  }
+  std::string path(std::string_view name) const { return folder_ / name; }
+  // The parameters of an address that trusts the server.
+  std::string trust() const { return "?ca=" + path("ca.crt"); }
+  std::string trust_and_certificate() const {
+    return trust() + "&cert=" + path("client.crt") + "&key=" + path("client.key");
+  }
+  // Lines of redis.conf for TLS on `port`, and no TLS on `plain_port` for the fixture itself. `clients`: whether they
+  // need a certificate: "yes", "no", "optional".
+  std::vector<std::string> Settings(uint16_t port, uint16_t plain_port, const std::string& clients = "no") const {
+    return {"tls-port " + std::to_string(port),    "port " + std::to_string(plain_port),
+            "tls-cert-file " + path("server.crt"), "tls-key-file " + path("server.key"),
+            "tls-ca-cert-file " + path("ca.crt"),  "tls-auth-clients " + clients};
+  }
+
+ private:
+  void Run(const std::string& arguments) const {
+    const std::string command = "cd " + folder_.path() + " && openssl " + arguments + " >>log 2>&1";
+    CHECK_MSG(std::system(command.c_str()) == 0, "openssl failed");
+  }
+  void Authority(const std::string& name) const {
+    Run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=" + name + " -keyout " +
+        name + ".key -out " + name + ".crt");
+  }
+  void Signed(const std::string& name, const std::string& extension) const {
+    std::ofstream(folder_ / (name + ".ext")) << extension << "\n";
+    Run("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=" + name + " -keyout " + name +
+        ".key -out " + name + ".csr");
+    Run("x509 -req -days 30 -in " + name + ".csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile " + name +
+        ".ext -out " + name + ".crt");
+  }
+  Folder folder_;
+};
+
 // A Core on a thread of its own.
 class CoreThread {
  public:
