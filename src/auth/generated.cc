@@ -1,6 +1,7 @@
 #include "auth/generated.h"
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 
 #include <fcntl.h>
@@ -59,6 +60,8 @@ Status WriteAll(int descriptor, std::string_view bytes, const std::string& path)
 
 // Writes `secret` to a file of its own and gives that the name `path`, unless the name was taken meanwhile.
 Status Create(const std::string& dir, const std::string& path, std::string_view secret, base::Random& random) {
+  std::error_code ignored;  // mkdir says it
+  std::filesystem::create_directories(std::filesystem::path(dir).parent_path(), ignored);
   if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) return Failed("cannot make the directory " + dir);
   std::string draft = path + "." + random.Hex(8) + ".new";
   {

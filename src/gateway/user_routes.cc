@@ -66,6 +66,8 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
 
   void AnswerIfDue() {
     if (!self_ || waits_ || !welcomed_) return;
+    // What is on its way belongs to the answer; its frame calls again.
+    if (session_->session().reading() && !SendCongested()) return;
     const std::shared_ptr<Puller> self = std::move(self_);
     hub_.Dismiss(*this);
     std::string body = "{\"cur\":";

@@ -167,7 +167,8 @@ Core* Core::Current() { return current_core; }
 void Core::Run() {
   CHECK(current_core == nullptr);
   current_core = this;
-  pthread_setname_np(pthread_self(), ("core-" + std::to_string(index_)).c_str());
+  const std::string name = index_ < 0 ? "store" : "core-" + std::to_string(index_);
+  pthread_setname_np(pthread_self(), name.c_str());
   while (!loop_->stop) Turn();
   current_core = nullptr;
 }

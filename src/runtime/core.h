@@ -40,7 +40,8 @@ class Watch {
 
 class Core {
  public:
-  // `index` names the thread (`core-0`). The clock outlives the Core.
+  // `index` names the thread (`core-0`); below 0 it is the one that speaks to a store (`store`). The clock outlives
+  // the Core.
   Core(int index, const base::Clock& clock);
   ~Core();
   Core(const Core&) = delete;

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "nodes/keys.h"
 #include "server/config_file.h"
 
 namespace tocsin::server {
@@ -107,7 +108,17 @@ Result<Config> LoadConfig(const std::string& file, std::span<const std::string> 
 }
 
 Status CheckSupported(const Config& config) {
-  if (config.store != "embedded") return NotYet("store", "only `embedded` is supported yet");
+  if (config.store != "embedded") {
+    for (const IngestStream& stream : config.ingest_streams) {
+      if (!nodes::CanBeIngest(stream.name)) {
+        return NotYet("ingest_streams", "on Redis a name may have one `{tag}`, and no other brace");
+      }
+    }
+    if (!config.redelivery.empty()) return NotYet("redelivery", "not supported yet where the store is a Redis");
+    if (!config.retention.empty()) return NotYet("retention", "not supported yet where the store is a Redis");
+  } else if (config.partitions != 0) {
+    return NotYet("partitions", "for a store on Redis only");
+  }
   if (!config.jwks_url.empty()) {
     return NotYet("jwks_url", "not supported yet; jwt_public_key_file takes a JWK Set from a file");
   }

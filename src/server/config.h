@@ -39,6 +39,8 @@ struct Address {
 enum class RedisAuth : uint8_t { kRequired, kOff };
 enum class Durability : uint8_t { kSync, kInterval, kMemory };
 enum class Demo : uint8_t { kOff, kOn };
+// Where the built-in group begins on a stream of a Redis that was there before it.
+enum class IngestFrom : uint8_t { kNow, kStart };
 
 // What the built-in group reads.
 struct IngestStream {
@@ -52,7 +54,9 @@ struct Config {
   Address listen{"127.0.0.1", 8080};
   std::optional<Address> redis_listen = Address{"127.0.0.1", 6380};  // nothing: off
   RedisAuth redis_auth = RedisAuth::kRequired;
-  std::string store = "embedded";
+  std::string store = "embedded";  // or a URL, as redis/address.h reads it
+  int partitions = 0;              // of each ingest stream, on Redis; 0: it is not divided
+  IngestFrom ingest_from = IngestFrom::kNow;
   std::string api_keys{};  // as auth::ApiKeys::Parse takes it; empty: one is generated
   std::string jwt_hs256_secret{};
   std::string jwt_public_key_file{};

@@ -11,20 +11,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "gateway/gateway.h"
-#include "logs/embedded_logs.h"
-#include "logs/user_logs.h"
-#include "notifier/delivery_limit.h"
-#include "notifier/embedded_publisher.h"
-#include "notifier/retention.h"
-#include "notifier/router.h"
-#include "runtime/worker_pool.h"
+#include "redis/address.h"
 #include "server/credentials.h"
-#include "server/stream_rules.h"
+#include "server/engine.h"
 #include "server/version.h"
 #include "server/welcome.h"
-#include "storage/committer.h"
-#include "storage/store.h"
-#include "streams/engine.h"
 
 namespace tocsin::server {
 namespace {
@@ -32,7 +23,6 @@ namespace {
 using base::Level;
 using base::Status;
 
-constexpr int kReaderThreads = 4;
 constexpr int kDrainSeconds = 30;
 
 int Fail(const Status& status) {
@@ -83,11 +73,19 @@ gateway::GatewayOptions MakeGatewayOptions(const Config& config, const Credentia
   return options;
 }
 
+// Where everything is kept, without secrets.
+std::string StoreName(const Config& config) {
+  if (config.store == "embedded") return config.data_dir;
+  auto deployment = redis::ParseDeployment(config.store);
+  return deployment.ok() ? deployment->ToString() : std::string();
+}
+
 // Waits for the signal, then lets the sessions go: at once when there are none.
-void WaitAndDrain(const sigset_t& signals, gateway::Gateway& gateway) {
+void WaitAndDrain(const sigset_t& signals, Engine& engine, gateway::Gateway& gateway) {
   int signal_number = 0;
   sigwait(&signals, &signal_number);
   base::Log(Level::kInfo, "draining", {{"connections", gateway.connections()}});
+  engine.Drain();
   gateway.Drain();
   timespec tick{0, 50'000'000};
   for (int waited_ms = 0; waited_ms < kDrainSeconds * 1000 && gateway.connections() > 0; waited_ms += 50) {
@@ -105,56 +103,40 @@ int Serve(const Config& config) {
   base::Random& random = base::SystemRandom();
   const base::Clock& clock = base::SystemClock();
 
-  // The store, and what lives on its commit thread: the router takes what the changes staged, what time ends is ended,
-  // then streams and logs write what became of it.
-  auto store = storage::OpenStore({.dir = config.data_dir, .min_free_bytes = config.min_free_bytes});
-  if (!store.ok()) return Fail(store.status());
+  const bool embedded = config.store == "embedded";
   auto credentials = LoadCredentials(config, random);
   if (!credentials.ok()) return Fail(credentials.status());
   const gateway::GatewayOptions options = MakeGatewayOptions(config, *credentials);
 
+  // The store and what works on it, then the doors before it.
   gateway::Fanout fanout;
-  streams::StreamEngine streams(**store, clock);
-  logs::UserLogs user_logs(**store, clock, {.max_entries = config.log_max_entries, .id_floor = {}}, &fanout);
-  notifier::Router router(streams, user_logs, clock, options.ingest_streams);
-  streams.SetRedelivery(config.redelivery);
-  notifier::DeliveryLimit delivery_limit(streams, clock);
-  notifier::Retention retention(streams, clock, WithDefaults(config.retention, options.ingest_streams));
-  storage::Committer committer(**store, clock, {&router, &delivery_limit, &retention, &streams, &user_logs});
-  router.SetCommitter(committer);
-
-  // The doors.
-  runtime::WorkerPool readers("reader", kReaderThreads);
+  auto opened = (embedded ? OpenEmbedded : OpenRedis)(config, options, clock, random, fanout);
+  if (!opened.ok()) return Fail(opened.status());
+  Engine& engine = **opened;
   const int cores =
       config.cores > 0 ? config.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  logs::EmbeddedLogs log_store(**store, committer, user_logs, readers);
-  notifier::EmbeddedPublisher publisher(**store, committer, streams, options.ingest_stream);
-  gateway::EmbeddedEngine engine{committer, streams};
-  const auto route_now = [&router](storage::Batch& batch) { return router.RouteAll(batch); };
-  gateway::Gateway gateway({log_store, publisher, clock, random, &engine, route_now}, options, cores);
+  const gateway::Gateway::Parts parts = engine.parts();
+  gateway::Gateway gateway(parts, options, cores);
   fanout.SetBackend(&gateway.backend());
-  committer.Start();
-  committer.Wake();  // entries that the last run accepted and did not route
+  if (Status begun = engine.Begin(); !begun.ok()) return Fail(begun);
   if (Status started = gateway.Start(); !started.ok()) return Fail(started);
 
   Address listening = config.listen;
   listening.port = gateway.port();
   std::string redis = "off";
-  if (config.redis_listen) redis = Address{config.redis_listen->host, gateway.redis_port()}.ToString();
+  if (gateway.redis_port() != 0) redis = Address{config.redis_listen->host, gateway.redis_port()}.ToString();
   base::Log(Level::kInfo, "ready",
             {{"http", listening.ToString()},
              {"redis", redis},
-             {"durability", publisher.durability()},
-             {"data_dir", config.data_dir}});
+             {"durability", parts.publisher.durability()},
+             {"store", StoreName(config)}});
   std::printf("ready http=%s redis=%s durability=%s\n", listening.ToString().c_str(), redis.c_str(),
-              publisher.durability().c_str());
+              parts.publisher.durability().c_str());
   if (config.demo == Demo::kOn) std::fputs(WelcomeText(config, listening, *credentials, clock).c_str(), stdout);
   std::fflush(stdout);
 
-  WaitAndDrain(signals, gateway);
-  // Readers and the committer post to the Cores, so those end last.
-  readers.Stop();
-  committer.Stop();
+  WaitAndDrain(signals, engine, gateway);
+  engine.End();  // it posts to the Cores, so those end last
   gateway.Stop();
   base::Log(Level::kInfo, "stopped");
   return 0;

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 
+#include "redis/address.h"
 #include "server/config.h"
 #include "server/setting_text.h"
 #include "server/stream_rules.h"
@@ -171,6 +172,19 @@ Status SetDemo(std::string_view text, Demo& demo) {
   return SetChoice(text, kChoices, demo);
 }
 
+Status SetStore(std::string_view text, std::string& store) {
+  if (text != "embedded") {
+    if (text.find("://") == std::string_view::npos) {
+      return Allowed("`embedded` is allowed, or the URL of a Redis, for example redis://127.0.0.1:6379");
+    }
+    auto deployment = redis::ParseDeployment(text);
+    if (!deployment.ok()) return deployment.status();
+  }
+  return SetText(text, store);
+}
+
+constexpr std::array<std::pair<std::string_view, IngestFrom>, 2> kIngestFroms = {
+    {{"$", IngestFrom::kNow}, {"0", IngestFrom::kStart}}};
 constexpr std::array<std::pair<std::string_view, RedisAuth>, 2> kRedisAuth = {
     {{"required", RedisAuth::kRequired}, {"off", RedisAuth::kOff}}};
 constexpr std::array<std::pair<std::string_view, base::Level>, 4> kLevels = {{{"debug", base::Level::kDebug},
@@ -251,8 +265,20 @@ constexpr Setting kSettings[] = {
     {{"allowed_origins", "LIST", "pages of these origins may connect, exact (same origin only)", kKeys, false},
      [](Config& c, std::string_view v) { return SetOrigins(v, c.allowed_origins); }},
 
-    {{"store", "STORE", "embedded; others are not supported yet", kFlow, false},
-     [](Config& c, std::string_view v) { return SetText(v, c.store); }},
+    {{"store", "STORE",
+      "embedded (the default: no other process), or the URL of a Redis or Valkey that any number of nodes share: "
+      "redis://HOST:PORT, redis-sentinel://HOST:PORT,.../NAME, redis-cluster://HOST:PORT,...; `rediss` for TLS",
+      kFlow, false},
+     [](Config& c, std::string_view v) { return SetStore(v, c.store); }},
+    {{"partitions", "N",
+      "on Redis: divides each ingest stream into `<stream>:{0}` to `<stream>:{N-1}`, for a Cluster (0: not divided)",
+      kFlow, false},
+     [](Config& c, std::string_view v) { return SetNumber(v, 0, 256, c.partitions); }},
+    {{"ingest_from", "$|0",
+      "on Redis: where a stream is begun that was there before Tocsin; `$`: after what is in it, `0`: with all of it "
+      "($)",
+      kFlow, false},
+     [](Config& c, std::string_view v) { return SetChoice(v, kIngestFroms, c.ingest_from); }},
     {{"durability", "LEVEL", "sync: an answer comes after fsync; others are not supported yet", kFlow, false},
      [](Config& c, std::string_view v) { return SetDurability(v, c.durability); }},
     {{"ingest_streams", "LIST", "what is read and routed to users (notifications_stream)", kFlow, false},

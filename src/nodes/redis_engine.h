@@ -1,0 +1,85 @@
+// RedisEngine: one Tocsin node on a Redis or Valkey: a Core of its own, on which everything lives that speaks to the
+// store: the client, the logs, a router for each ingest stream, wake-ups, and the watch over what the store is worth.
+//
+// A node keeps nothing that another could not take over. Any number of them may run on one store, and come and go.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "logs/redis_logs.h"
+#include "nodes/redis_publisher.h"
+#include "nodes/redis_router.h"
+#include "nodes/store_watch.h"
+#include "nodes/wakes.h"
+#include "redis/client.h"
+#include "runtime/core.h"
+
+namespace tocsin::nodes {
+
+struct RedisEngineOptions {
+  redis::Deployment deployment;
+  std::vector<std::string> ingest_streams;  // at least one; publishes over HTTP go to the first
+  int partitions = 0;             // of each ingest stream: `<stream>:{0}` and on; 0: the stream itself is the only one
+  std::string ingest_from = "$";  // where the group begins on a stream it has not been on: `$` or `0`
+  size_t log_max_entries = model::kLogMaxEntries;
+};
+
+class RedisEngine {
+ public:
+  // `listener` hears, on the engine's Core, of logs that are watched here. Nothing is owned.
+  RedisEngine(RedisEngineOptions options, const base::Clock& clock, base::Random& random, logs::LogListener& listener);
+  ~RedisEngine();  // Stop()
+
+  // Connects, and waits until the store was looked at. kUnavailable: it does not answer, with the reason;
+  // kInvalidArgument: it must not be used as it is configured.
+  base::Status Start();
+  // Gives up the leases, so that other nodes take over at once; what comes from connected users is still done. Any
+  // thread, more than once.
+  void Release();
+  // Answers what waits, and ends the Core.
+  void Stop();
+
+  logs::LogStore& logs() { return logs_; }
+  notifier::Publisher& publisher() { return publisher_; }
+  const std::string& node() const { return node_; }
+
+ private:
+  static constexpr int64_t kTickMs = 500;
+
+  void Begin();
+  void Tick();
+  void OnAssessed(const Durability& durability);
+  void OnLost(const Buckets& buckets);
+  void OnAppended(std::vector<logs::Appended> appended);
+
+  const RedisEngineOptions options_;
+  const std::string node_;
+  logs::LogListener& listener_;
+  runtime::Core core_;
+  StoreWatch watch_;
+  std::unique_ptr<redis::Client> client_;
+  logs::RedisLogs logs_;
+  Wakes wakes_;
+  RedisPublisher publisher_;
+  std::vector<std::unique_ptr<RedisRouter>> routers_;
+  bool begun_ = false;  // after the first good verdict
+  bool doubt_ = false;  // wake-ups may have been lost
+  bool released_ = false;
+  int64_t next_heartbeat_us_ = 0, next_compare_us_ = 0;
+  struct Starting;
+  std::shared_ptr<Starting> starting_;  // until Start() has its answer
+  std::thread thread_;
+};
+
+// The names of a stream's partitions.
+std::vector<std::string> PartitionsOf(const std::string& stream, int partitions);
+
+}  // namespace tocsin::nodes

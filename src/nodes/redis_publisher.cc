@@ -1,0 +1,187 @@
+#include "nodes/redis_publisher.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "nodes/entries.h"
+#include "notifier/router.h"
+
+namespace tocsin::nodes {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using model::EntryId;
+using wire::RespReply;
+
+constexpr int64_t kPatienceMs = 5'000;
+constexpr size_t kMaxQueued = 65'536;  // publishes that wait for the server: 503
+constexpr size_t kCheckAtOnce = 1'000;
+
+base::Counter lost("tocsin_confirmed_entries_lost_total",
+                   "Ingest entries that were confirmed here and that a failover has lost");
+
+// Appends several entries or none. KEYS: stream. ARGV: for each entry the number of its words, and those.
+const redis::Script& AppendScript() {
+  static const redis::Script script(R"lua(
+if redis.replicate_commands then redis.replicate_commands() end
+local ids, at = {}, 1
+while at <= #ARGV do
+  local words = tonumber(ARGV[at])
+  ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + words))
+  at = at + 1 + words
+end
+return ids
+)lua");
+  return script;
+}
+
+// What the server said instead of ids.
+Status FailureOf(const RespReply& reply) {
+  const std::string_view text = reply.text;
+  if (text.starts_with("OOM")) {
+    return Status(Code::kNoSpace, "the Redis store is out of memory (maxmemory); nothing was stored");
+  }
+  if (text.starts_with("WRONGTYPE")) {
+    return Status(Code::kInternal,
+                  "the key of the ingest stream holds something else in this Redis: rename one of them");
+  }
+  // NOREPLICAS, MISCONF, READONLY, ...: it cannot confirm now.
+  return Status(Code::kUnavailable, "the Redis store refuses: " + reply.text);
+}
+
+}  // namespace
+
+RedisPublisher::RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch,
+                               std::vector<std::string> streams)
+    : core_(core), client_(client), watch_(watch), streams_(std::move(streams)), confirmed_(streams_.size()) {
+  CHECK(!streams_.empty());
+}
+
+void RedisPublisher::Publish(std::vector<model::StreamFields> entries, Then then) {
+  if (Status status = health(); !status.ok()) return then(status);
+  if (queued_.load(std::memory_order_relaxed) >= kMaxQueued) {
+    return then(Status(Code::kUnavailable, "too many publishes wait for the Redis store"));
+  }
+  queued_.fetch_add(1, std::memory_order_relaxed);
+  core_.Post([this, entries = std::move(entries), then = std::move(then)]() mutable {
+    Send(std::move(entries), [this, then = std::move(then)](const Result<std::vector<std::string>>& nids) {
+      queued_.fetch_sub(1, std::memory_order_relaxed);
+      then(nids);
+    });
+  });
+}
+
+size_t RedisPublisher::PartitionOf(const model::StreamFields& entry) const {
+  if (streams_.size() == 1) return 0;
+  for (const auto& [name, value] : entry) {
+    if (name == "user_id") return redis::SlotOf(value) % streams_.size();
+  }
+  return 0;  // many recipients: any partition will do, and the same one keeps their order among themselves
+}
+
+// By partition, each in one step; the ids come together in the order of the entries.
+void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
+  struct Request {
+    std::vector<std::string> nids;
+    Status failure;
+    Then then;
+    ~Request() { failure.ok() ? then(std::move(nids)) : then(failure); }
+  };
+  auto request = std::make_shared<Request>();
+  request->nids.resize(entries.size());
+  request->then = std::move(then);
+  std::vector<std::vector<size_t>> by_partition(streams_.size());
+  for (size_t i = 0; i < entries.size(); ++i) by_partition[PartitionOf(entries[i])].push_back(i);
+  for (size_t partition = 0; partition < streams_.size(); ++partition) {
+    std::vector<size_t>& chosen = by_partition[partition];
+    if (chosen.empty()) continue;
+    redis::Arguments words;
+    for (size_t i : chosen) {
+      words.push_back(std::to_string(2 * entries[i].size()));
+      for (auto& [name, value] : entries[i]) {
+        words.push_back(std::move(name));
+        words.push_back(std::move(value));
+      }
+    }
+    auto answered = [this, request, partition, chosen](const Result<RespReply>& reply) {
+      if (!reply.ok() || reply->is_error() || (chosen.size() > 1 && reply->elements.size() != chosen.size())) {
+        request->failure = reply.ok() ? FailureOf(*reply) : reply.status();
+        return;
+      }
+      std::vector<std::string> ids;
+      if (chosen.size() == 1 && reply->elements.empty()) ids.push_back(reply->text);
+      for (const RespReply& id : reply->elements) ids.push_back(id.text);
+      for (size_t i = 0; i < chosen.size(); ++i) {
+        const auto id = EntryId::Parse(ids[i]);
+        if (id) request->nids[chosen[i]] = notifier::NidOf(streams_[partition], *id);
+      }
+      Remember(partition, ids);
+    };
+    if (chosen.size() > 1) {
+      client_.Eval(AppendScript(), {streams_[partition]}, std::move(words), answered, {.patience_ms = kPatienceMs});
+      continue;
+    }
+    redis::Arguments command = {"XADD", streams_[partition], "*"};
+    command.insert(command.end(), std::make_move_iterator(words.begin() + 1), std::make_move_iterator(words.end()));
+    client_.Call(streams_[partition], std::move(command), answered, {.patience_ms = kPatienceMs});
+  }
+}
+
+void RedisPublisher::Remember(size_t partition, const std::vector<std::string>& ids) {
+  std::deque<Confirmed>& confirmed = confirmed_[partition];
+  const int64_t now_ms = core_.clock().MonotonicUs() / 1000;
+  for (const std::string& id : ids) {
+    if (auto parsed = EntryId::Parse(id)) confirmed.push_back({*parsed, now_ms});
+  }
+  while (!confirmed.empty() && (confirmed.size() > kMaxRemembered || confirmed.front().at_ms < now_ms - kRememberMs)) {
+    confirmed.pop_front();
+  }
+}
+
+void RedisPublisher::CountLost() {
+  for (size_t partition = 0; partition < streams_.size(); ++partition) {
+    Check(partition, std::exchange(confirmed_[partition], {}), {});
+  }
+}
+
+// Looks the ids up, kCheckAtOnce at a time: what is not between the first and the last of them is gone.
+void RedisPublisher::Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<EntryId> missing) {
+  const std::string& stream = streams_[partition];
+  if (confirmed.empty()) {
+    if (missing.empty()) return;
+    lost.Add(static_cast<int64_t>(missing.size()));
+    base::Log(base::Level::kError, "confirmed_entries_lost",
+              {{"stream", stream},
+               {"entries", missing.size()},
+               {"first", missing.front().ToString()},
+               {"last", missing.back().ToString()},
+               {"mend", "publish them again; raise min-replicas-to-write to lose none in a failover"}});
+    return;
+  }
+  std::sort(confirmed.begin(), confirmed.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  const size_t size = std::min(confirmed.size(), kCheckAtOnce);
+  std::vector<EntryId> ids;
+  for (size_t i = 0; i < size; ++i) ids.push_back(confirmed[i].id);
+  confirmed.erase(confirmed.begin(), confirmed.begin() + static_cast<ptrdiff_t>(size));
+  auto looked = [this, partition, ids, confirmed = std::move(confirmed),
+                 missing = std::move(missing)](const Result<RespReply>& reply) mutable {
+    if (!reply.ok() || reply->is_error()) return;
+    const std::vector<StreamEntry> there = EntriesOf(*reply);
+    for (const EntryId& id : ids) {
+      const auto at = std::lower_bound(there.begin(), there.end(), id,
+                                       [](const StreamEntry& entry, EntryId wanted) { return entry.id < wanted; });
+      if (at == there.end() || at->id != id) missing.push_back(id);
+    }
+    Check(partition, std::move(confirmed), std::move(missing));
+  };
+  client_.Call(stream, {"XRANGE", stream, ids.front().ToString(), ids.back().ToString()}, std::move(looked),
+               {.patience_ms = kPatienceMs});
+}
+
+}  // namespace tocsin::nodes

@@ -1,0 +1,57 @@
+// RedisPublisher: publishes to ingest streams that lie in Redis, where producers may XADD to them as well.
+//
+// 1. Answered when the server has answered, so as durably as that server is configured (StoreWatch says how).
+// 2. Nothing waits for a server that is away: kUnavailable at once. What was under way when it went is answered so too;
+//    it may have been stored, so a client that tries again may be told twice.
+// 3. With partitions, a notification goes to that of its first user: CRC16 of the id modulo their number, as Redis
+//    Cluster computes it. Order is promised within a partition.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "model/entry_id.h"
+#include "nodes/store_watch.h"
+#include "notifier/publisher.h"
+#include "redis/client.h"
+#include "runtime/core.h"
+
+namespace tocsin::nodes {
+
+class RedisPublisher final : public notifier::Publisher {
+ public:
+  // Nothing is owned. `streams`: the partitions of the first ingest stream, at least one.
+  RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch, std::vector<std::string> streams);
+
+  void Publish(std::vector<model::StreamFields> entries, Then then) override;
+  base::Status health() const override { return watch_.health(); }
+  std::string durability() const override { return watch_.level(); }
+  size_t queued() const override { return queued_.load(std::memory_order_relaxed); }
+
+  // On the Core: which of the ids that were confirmed here in the last kRememberMs the stream does not have any more.
+  // Logs what it finds. For after a failover.
+  void CountLost();
+
+ private:
+  static constexpr int64_t kRememberMs = 60'000;
+  static constexpr size_t kMaxRemembered = 200'000;
+  struct Confirmed {
+    model::EntryId id;
+    int64_t at_ms;
+  };
+  size_t PartitionOf(const model::StreamFields& entry) const;
+  void Send(std::vector<model::StreamFields> entries, Then then);
+  void Remember(size_t partition, const std::vector<std::string>& ids);
+  void Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<model::EntryId> missing);
+
+  runtime::Core& core_;
+  redis::Client& client_;
+  const StoreWatch& watch_;
+  const std::vector<std::string> streams_;
+  std::vector<std::deque<Confirmed>> confirmed_;  // by partition, oldest first
+  std::atomic<size_t> queued_{0};
+};
+
+}  // namespace tocsin::nodes

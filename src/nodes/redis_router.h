@@ -1,0 +1,82 @@
+// RedisRouter: takes one ingest stream that lies in Redis into the users' logs, as the built-in group `tocsin`. Every
+// node has one per stream; the one that holds the stream's lease is at work.
+//
+// 1. Taking over: the fencing number goes to every bucket of logs first, so that nothing an earlier holder still has
+//    under way can be appended after it; then what is pending in the group, in the order of the stream; then what is
+//    new. Nothing is skipped: a failure stops the stream, and the pending is taken again.
+// 2. An entry is acknowledged once all its appends are confirmed. An append that is repeated is a no-op (the log keeps
+//    the last id it has taken of each stream and priority), so a crash anywhere repeats work, never a notification.
+// 3. Between two batches nothing is under way: one batch's appends have all been answered before the next one's start,
+//    so no redirection or reconnect can reorder a user's notifications.
+// 4. An entry that can never be routed goes to `<stream>:dead` with the reason, and is acknowledged. What others took
+//    out of the stream while it was pending is acknowledged and counted.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "logs/redis_logs.h"
+#include "nodes/entries.h"
+#include "nodes/lease.h"
+#include "redis/client.h"
+#include "runtime/core.h"
+
+namespace tocsin::nodes {
+
+class RedisRouter final : public Lease::Holder {
+ public:
+  // What it has done to logs, to be told to who follows them.
+  using Appended = std::function<void(std::vector<logs::Appended>)>;
+
+  // Nothing is owned; all of it outlives the client's last answer. `start`: where the group begins on a stream that it
+  // has not been on: "$" after what is there, "0" before it.
+  RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, std::string stream, std::string node,
+              std::string start, Appended appended);
+
+  void Tick() { lease_.Tick(); }
+  void Release() { lease_.Release(); }
+  bool at_work() const { return lease_.held(); }
+  const std::string& stream() const { return stream_; }
+  // Entries of the last minutes go through the logs once more: a failover may have taken their appends and kept their
+  // acknowledgement.
+  void RouteAgain();
+
+  void OnLease(uint64_t fence) override;
+  void OnLeaseLost() override;
+
+ private:
+  struct Batch;
+  using Next = std::function<void()>;
+
+  bool Stale(uint64_t term) const { return term != term_; }
+  void TakeOver();
+  void MakeGroup();
+  void MakeGroupAt(const std::string& position);
+  void ClaimPending(std::string cursor);
+  void RouteRecent(std::string from);
+  void ReadNew();
+  void Route(std::vector<StreamEntry> entries, Next next);
+  void Take(Batch& batch, const StreamEntry& entry, const model::Notification& notification);
+  void Append(const std::shared_ptr<Batch>& batch);
+  void Finish(const std::shared_ptr<Batch>& batch);
+  void AddDeadLetter(const std::shared_ptr<Batch>& batch, const StreamEntry& entry, std::string reason);
+  void Fail(std::string_view what, const base::Result<wire::RespReply>& reply);
+  void Retry(std::string_view what, std::string_view why);
+
+  runtime::Core& core_;
+  redis::Client& client_;
+  logs::RedisLogs& logs_;
+  const std::string stream_, node_, start_, routed_key_;
+  const Appended appended_;
+  Lease lease_;
+  uint64_t term_ = 0;  // of what is under way: what an older one brings is dropped
+  uint64_t fence_ = 0;
+  uint64_t blocking_ = 0;  // a read that waits for new entries; 0: none
+  bool again_ = false;     // RouteAgain()
+  int64_t failures_ = 0;   // in a row
+};
+
+}  // namespace tocsin::nodes

@@ -1,0 +1,84 @@
+// The embedded store, and what lives on its commit thread: the router takes what the changes staged, what time ends is
+// ended, then streams and logs write what became of it.
+#include "logs/embedded_logs.h"
+#include "logs/user_logs.h"
+#include "notifier/delivery_limit.h"
+#include "notifier/embedded_publisher.h"
+#include "notifier/retention.h"
+#include "notifier/router.h"
+#include "runtime/worker_pool.h"
+#include "server/engine.h"
+#include "server/stream_rules.h"
+#include "storage/committer.h"
+#include "storage/store.h"
+#include "streams/engine.h"
+
+namespace tocsin::server {
+namespace {
+
+using base::Status;
+
+constexpr int kReaderThreads = 4;
+
+class EmbeddedStore final : public Engine {
+ public:
+  EmbeddedStore(std::unique_ptr<storage::Store> store, const Config& config, const gateway::GatewayOptions& options,
+                const base::Clock& clock, base::Random& random, gateway::Fanout& fanout)
+      : clock_(clock),
+        random_(random),
+        store_(std::move(store)),
+        streams_(*store_, clock),
+        user_logs_(*store_, clock, {.max_entries = config.log_max_entries, .id_floor = {}}, &fanout),
+        router_(streams_, user_logs_, clock, options.ingest_streams),
+        delivery_limit_(streams_, clock),
+        retention_(streams_, clock, WithDefaults(config.retention, options.ingest_streams)),
+        committer_(*store_, clock, {&router_, &delivery_limit_, &retention_, &streams_, &user_logs_}),
+        readers_("reader", kReaderThreads),
+        logs_(*store_, committer_, user_logs_, readers_),
+        publisher_(*store_, committer_, streams_, options.ingest_stream) {
+    streams_.SetRedelivery(config.redelivery);
+    router_.SetCommitter(committer_);
+  }
+
+  gateway::Gateway::Parts parts() override {
+    return {logs_,   publisher_, clock_,
+            random_, &engine_,   [this](storage::Batch& batch) { return router_.RouteAll(batch); }};
+  }
+  Status Begin() override {
+    committer_.Start();
+    committer_.Wake();  // entries that the last run accepted and did not route
+    return base::Ok();
+  }
+  void End() override {
+    readers_.Stop();
+    committer_.Stop();
+  }
+
+ private:
+  const base::Clock& clock_;
+  base::Random& random_;
+  const std::unique_ptr<storage::Store> store_;
+  streams::StreamEngine streams_;
+  logs::UserLogs user_logs_;
+  notifier::Router router_;
+  notifier::DeliveryLimit delivery_limit_;
+  notifier::Retention retention_;
+  storage::Committer committer_;
+  runtime::WorkerPool readers_;
+  logs::EmbeddedLogs logs_;
+  notifier::EmbeddedPublisher publisher_;
+  gateway::EmbeddedEngine engine_{committer_, streams_};
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Engine>> OpenEmbedded(const Config& config, const gateway::GatewayOptions& options,
+                                                   const base::Clock& clock, base::Random& random,
+                                                   gateway::Fanout& fanout) {
+  auto store = storage::OpenStore({.dir = config.data_dir, .min_free_bytes = config.min_free_bytes});
+  if (!store.ok()) return store.status();
+  return std::unique_ptr<Engine>(
+      std::make_unique<EmbeddedStore>(std::move(*store), config, options, clock, random, fanout));
+}
+
+}  // namespace tocsin::server
