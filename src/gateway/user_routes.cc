@@ -61,13 +61,14 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
   void GoHome(Hub& home) override { session_->Arrive(home); }
   void OnDrain() override {
     waits_ = false;
+    drained_ = true;
     AnswerIfDue();  // else with the welcome
   }
 
   void AnswerIfDue() {
     if (!self_ || waits_ || !welcomed_) return;
     // What is on its way belongs to the answer; its frame calls again.
-    if (session_->session().reading() && !SendCongested()) return;
+    if (session_->session().reading() && !SendCongested() && !drained_) return;
     const std::shared_ptr<Puller> self = std::move(self_);
     hub_.Dismiss(*this);
     std::string body = "{\"cur\":";
@@ -81,7 +82,7 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
   Responder respond_;
   std::string frames_;
   EntryId cur_;
-  bool waits_ = false, scheduled_ = false, welcomed_ = false;
+  bool waits_ = false, scheduled_ = false, welcomed_ = false, drained_ = false;
   std::shared_ptr<UserSession> session_;
   std::shared_ptr<Puller> self_;  // until it has answered
 };

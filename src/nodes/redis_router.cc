@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "nodes/keys.h"
+#include "notifier/counters.h"
 #include "notifier/dead_letters.h"
 #include "notifier/rendered_item.h"
 #include "notifier/router.h"
@@ -28,12 +29,6 @@ constexpr int kBatch = 256;  // entries read at once
 // How far back entries are routed again after a failover.
 constexpr int64_t kAgainMs = 5 * 60'000;
 
-base::Counter routed("tocsin_routed_total", "Ingest entries taken into the users' logs");
-base::Counter unknown_priorities("tocsin_unknown_priority_total", "Entries whose priority does not exist: normal");
-base::Counter dead_lettered("tocsin_notifications_ended_total", "Notifications by how they ended",
-                            "reason=\"dead_lettered\"");
-base::Counter taken_away("tocsin_notifications_ended_total", "Notifications by how they ended",
-                         "reason=\"taken_before_routed\"");
 base::Counter retries("tocsin_router_retries_total", "Times that a router had to start over after a failure");
 
 }  // namespace
@@ -138,7 +133,7 @@ void RedisRouter::ClaimPending(std::string cursor) {
     if (!reply.ok() || reply->is_error() || reply->elements.size() < 2) return Fail("claim", reply);
     const std::string following = reply->elements[0].text;
     std::vector<StreamEntry> entries = EntriesOf(reply->elements[1]);
-    if (reply->elements.size() > 2) taken_away.Add(static_cast<int64_t>(reply->elements[2].elements.size()));
+    if (reply->elements.size() > 2) notifier::taken_away.Add(static_cast<int64_t>(reply->elements[2].elements.size()));
     Route(std::move(entries), [this, following] {
       if (following != "0-0") return ClaimPending(following);
       if (!std::exchange(again_, false)) return ReadNew();
@@ -192,7 +187,7 @@ void RedisRouter::Route(std::vector<StreamEntry> entries, Next next) {
   batch->waiting = 1;  // this function's own share
   for (const StreamEntry& entry : entries) {
     if (entry.deleted) {
-      taken_away.Add();
+      notifier::taken_away.Add();
       continue;
     }
     wire::UnknownPriority unknown = wire::UnknownPriority::kNo;
@@ -201,7 +196,7 @@ void RedisRouter::Route(std::vector<StreamEntry> entries, Next next) {
       AddDeadLetter(batch, entry, std::string(notification.status().message()));
       continue;
     }
-    if (unknown == wire::UnknownPriority::kYes) unknown_priorities.Add();
+    if (unknown == wire::UnknownPriority::kYes) notifier::unknown_priorities.Add();
     Take(*batch, entry, *notification);
   }
   for (StreamEntry& entry : entries) entry.fields.clear();
@@ -242,7 +237,7 @@ void RedisRouter::Finish(const std::shared_ptr<Batch>& batch) {
   if (!batch->appended.empty()) appended_(std::move(batch->appended));
   if (Stale(batch->term)) return;
   if (!batch->failure.empty()) return Retry(batch->fenced ? "fenced" : "append", batch->failure);
-  routed.Add(static_cast<int64_t>(batch->entries.size()));
+  notifier::routed.Add(static_cast<int64_t>(batch->entries.size()));
   redis::Arguments ack = {"XACK", stream_, std::string(notifier::kGroup)};
   for (const StreamEntry& entry : batch->entries) ack.push_back(entry.id.ToString());
   client_.Call(stream_, std::move(ack), [this, term = term_](const Result<RespReply>& reply) {
@@ -275,7 +270,7 @@ void RedisRouter::AddDeadLetter(const std::shared_ptr<Batch>& batch, const Strea
   ++batch->waiting;
   auto added = [this, batch, id, reason](const Result<RespReply>& reply) {
     if (reply.ok() && !reply->is_error()) {
-      dead_lettered.Add();
+      notifier::dead_lettered.Add();
       base::Log(base::Level::kWarn, "dead_lettered",
                 {{"stream", stream_}, {"id", id}, {"group", notifier::kGroup}, {"attempts", 1}, {"reason", reason}});
     } else {

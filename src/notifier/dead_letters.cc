@@ -3,16 +3,9 @@
 #include <vector>
 
 #include "base/log.h"
-#include "base/metrics.h"
+#include "notifier/counters.h"
 
 namespace tocsin::notifier {
-namespace {
-
-base::Counter dead_lettered("tocsin_notifications_ended_total", "Notifications by how they ended",
-                            "reason=\"dead_lettered\"");
-
-}  // namespace
-
 base::Status AddDeadLetter(streams::StreamEngine& streams, const DeadLetter& letter, const streams::EntryView& entry) {
   const std::string id = entry.id().ToString();
   const std::string attempts = std::to_string(letter.attempts);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/metrics.h"
 #include "model/limits.h"
+#include "notifier/counters.h"
 #include "notifier/rendered_item.h"
 #include "wire/notification_fields.h"
 
@@ -14,10 +14,6 @@ using base::Status;
 using model::EntryId;
 
 constexpr int64_t kLookEveryUs = 1'000'000;
-
-base::Counter routed("tocsin_notifications_routed_total", "Notifications routed to user logs");
-base::Counter unknown_priorities("tocsin_unknown_priorities_total",
-                                 "Entries whose priority is none of ours, taken as normal");
 
 }  // namespace
 

@@ -102,7 +102,7 @@ class Session final : public logs::LogFollower {
   bool live() const { return state_ == State::kLive; }
   bool ended() const { return state_ == State::kEnded; }
   // A piece of the log was asked for and has not come yet.
-  bool reading() const { return reading_; }
+  bool reading() const { return state_ == State::kLive && reading_; }
   model::EntryId told() const { return told_; }
   size_t in_flight() const { return sent_.size(); }
 

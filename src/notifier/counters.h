@@ -1,0 +1,14 @@
+// What becomes of notifications on their way into the logs, counted by whichever router takes them there.
+#pragma once
+
+#include "base/metrics.h"
+
+namespace tocsin::notifier {
+
+extern base::Counter routed;
+extern base::Counter unknown_priorities;
+extern base::Counter dead_lettered;
+// Taken out of the stream by somebody else while it was pending: nobody can be told of it any more.
+extern base::Counter taken_away;
+
+}  // namespace tocsin::notifier
