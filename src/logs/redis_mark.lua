@@ -49,20 +49,22 @@ local function apply(state)
   return 3
 end
 
--- A text behind its length (LEB128) at `at`.
-local function text_at(bytes, at)
-  local size, unit = 0, 1
-  while true do
-    local digit = byte(bytes, at)
-    at = at + 1
+-- An item's nid, behind its length (LEB128).
+local function nid_of(element)
+  local size, at, unit = byte(element, 12), 13, 128
+  if size < 128 then return sub(element, 13, 12 + size) end
+  size = size - 128
+  repeat
+    local digit = byte(element, at)
     size = size + digit % 128 * unit
-    if digit < 128 then return sub(bytes, at, at + size - 1) end
-    unit = unit * 128
-  end
+    at, unit = at + 1, unit * 128
+  until digit < 128
+  return sub(element, at, at + size - 1)
 end
 
--- From the newest down, until nothing more can be meant: all nids are found, or as many items as are below the state.
-local position, missing = {}, math.huge  -- of each nid in the request; what is still to be met
+-- Where in the request each nid is, and how many items are still to be met: from the newest down the scan goes until
+-- nothing more can be meant.
+local position, missing = {}, math.huge
 if not upto_ms then
   missing = 0
   for at = #ARGV, 8, -1 do
@@ -75,13 +77,17 @@ elseif op == SEEN then
   missing = head[UNSEEN]
 end
 
+local is_below = false  -- the scan has come to `upto`
 local function is_meant(element, state)
   if upto_ms then
-    if (op == READ and state < 2) or (op == SEEN and state < 1) then missing = missing - 1 end
-    local ms, seq = id_of(element)
-    return ms < upto_ms or (ms == upto_ms and seq <= upto_seq)
+    if state < (op == READ and 2 or op == SEEN and 1 or 0) then missing = missing - 1 end
+    if not is_below then
+      local ms, seq = id_of(element)
+      is_below = ms < upto_ms or (ms == upto_ms and seq <= upto_seq)
+    end
+    return is_below
   end
-  local nid = text_at(element, 12)
+  local nid = nid_of(element)
   local at = position[nid]
   if not at then return false end
   position[nid] = nil  -- the newest of that name is meant
@@ -89,27 +95,26 @@ local function is_meant(element, state)
   return true, at, nid
 end
 
-local changed, deleted, named = 0, 0, {}
-local top, step = call('LLEN', KEYS[2]) - 1, 64
+local size = call('LLEN', KEYS[2])
+local changed, state_at, named = 0, {}, {}  -- state_at: by index in the list; GONE: none
+local GONE = -1
+local top, step = size - 1, 64
 while top >= 1 and missing > 0 do
   local bottom = math.max(1, top - step + 1)
   local chunk = call('LRANGE', KEYS[2], bottom, top)
   for at = #chunk, 1, -1 do
     local element = chunk[at]
     if byte(element, 10) == ITEM then
-      local state, priority = byte(element), byte(element, 11)
+      local state = byte(element)
       local meant, asked_at, nid = is_meant(element, state)
-      if meant and (op == DELETE or apply(state) ~= state) then
+      local after = op == DELETE and GONE or apply(state)
+      if meant and after ~= state then
+        local priority = byte(element, 11)
         changed = changed + 1
+        state_at[bottom + at - 1] = after
         if nid then named[asked_at] = nid end
         count(head, priority, state, -1)
-        if op == DELETE then
-          call('LSET', KEYS[2], bottom + at - 1, TOMBSTONE)
-          deleted = deleted + 1
-        else
-          count(head, priority, apply(state), 1)
-          call('LSET', KEYS[2], bottom + at - 1, string.char(apply(state)) .. sub(element, 2))
-        end
+        if after ~= GONE then count(head, priority, after, 1) end
       end
       if missing <= 0 then break end
     end
@@ -117,9 +122,33 @@ while top >= 1 and missing > 0 do
   top, step = bottom - 1, math.min(step * 2, 256)
 end
 if changed == 0 then return reply('', {0, 0}) end
-if deleted > 0 then
-  call('LREM', KEYS[2], -deleted, TOMBSTONE)
-  head[ENTRIES] = head[ENTRIES] - deleted
+if op == DELETE then head[ENTRIES] = head[ENTRIES] - changed end
+
+if changed * 8 < size then
+  for index, state in pairs(state_at) do
+    if state == GONE then
+      call('LSET', KEYS[2], index, TOMBSTONE)
+    else
+      call('LSET', KEYS[2], index, string.char(state) .. sub(call('LINDEX', KEYS[2], index), 2))
+    end
+  end
+  if op == DELETE then call('LREM', KEYS[2], -changed, TOMBSTONE) end
+else
+  -- To find so many one by one costs more than to take all through once, off the front and on at the back.
+  local index = 0
+  while index < size do
+    local kept = {}
+    for _, element in ipairs(call('LPOP', KEYS[2], math.min(128, size - index))) do
+      local state = state_at[index]
+      index = index + 1
+      if state == nil then
+        kept[#kept + 1] = element
+      elseif state ~= GONE then
+        kept[#kept + 1] = string.char(state) .. sub(element, 2)
+      end
+    end
+    if #kept > 0 then call('RPUSH', KEYS[2], unpack(kept)) end
+  end
 end
 
 local function varint(value)
