@@ -23,11 +23,12 @@ from peers.redis import RedisAlways, RedisEverysec, RedisEverysec16  # noqa: E40
 from peers.relay import Relay, RelayWs  # noqa: E402
 from peers.stack import Stack, StackAlways  # noqa: E402
 from peers.tocsin import Tocsin  # noqa: E402
+from peers.tocsin_redis import TocsinRedis  # noqa: E402
 from works.work import Medians, Work  # noqa: E402
 
 PEERS: dict[str, type[Peer]] = {
     p.name: p
-    for p in (Tocsin, Nchan, Stack, StackAlways, Relay, RelayWs, RedisAlways, RedisEverysec, RedisEverysec16)
+    for p in (Tocsin, TocsinRedis, Nchan, Stack, StackAlways, Relay, RelayWs, RedisAlways, RedisEverysec, RedisEverysec16)
 }
 DEFAULT_PEERS = ["tocsin", "nchan", "stack", "relay", "redis-always", "redis-everysec", "redis-everysec-16"]
 WORKS = ["P3", "P4", "P5", "P6", "P7", "P8", "BLOCKED", "LARGE"]  # each is works/<name>.py

@@ -147,6 +147,15 @@ class Peer:
         raise BenchError(f"{self.name} was not ready after {RESTART_TIMEOUT_S} s")
 
     # Ends it by that signal and starts it on the same directory and ports: seconds from the start to ready.
+    # The redis-server that was spawned first.
+    def wait_for_redis(self, port: int) -> None:
+        for _ in range(200):
+            if output("redis-cli", "-p", str(port), "ping") == "PONG":
+                return
+            if self.children[0].poll() is not None:
+                break
+        raise BenchError(f"redis-server did not start:\n{self.log(0)}")
+
     def restart(self, how: signal.Signals) -> float:
         for child in self.children:
             child.send_signal(how)

@@ -62,7 +62,7 @@ class Stack(Peer):
             "redis-server", "--bind", "127.0.0.1", "--port", str(self.redis_port), "--dir", str(self.directory),
             "--save", "", "--appendonly", "yes", "--appendfsync", self.append_fsync, "--maxclients", "1000",
         )  # fmt: skip
-        self.wait_for_redis()
+        self.wait_for_redis(self.redis_port)
         self.port = free_port()
         self.spawn(
             str(self.venv / "bin/python"), "-m", "uvicorn", "app:app", "--app-dir", str(SOURCE),
@@ -76,14 +76,6 @@ class Stack(Peer):
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
         )  # fmt: skip
-
-    def wait_for_redis(self) -> None:
-        for _ in range(200):
-            if output("redis-cli", "-p", str(self.redis_port), "ping") == "PONG":
-                return
-            if self.children[0].poll() is not None:
-                break
-        raise BenchError(f"redis-server did not start:\n{self.log(0)}")
 
     # Every entry that was read has to have been acknowledged.
     def objection(self, report: dict) -> str:

@@ -111,12 +111,13 @@ void RedisEngine::OnAssessed(const Durability& durability) {
   if (!begun_) Begin();
 }
 
+// Ready when others can wake this node, and every group is there.
 void RedisEngine::Begin() {
   begun_ = true;
-  wakes_.Start([this] {
-    base::Log(base::Level::kInfo, "node_up", {{"node", node_}, {"store", options_.deployment.ToString()}});
-    starting_->Give(base::Ok());
-  });
+  // Released when the last of them has it; also when all ends before that, so it may not look at us.
+  auto ready = std::shared_ptr<void>(nullptr, [starting = starting_](void*) { starting->Give(base::Ok()); });
+  wakes_.Start([ready] {});
+  for (auto& router : routers_) router->Prepare([ready] {});
 }
 
 void RedisEngine::Tick() {

@@ -94,33 +94,44 @@ void RedisRouter::Retry(std::string_view what, std::string_view why) {
   });
 }
 
+void RedisRouter::Prepare(std::function<void()> ready) {
+  MakeGroup([this, ready = std::move(ready)](std::string_view failure) mutable {
+    if (failure.empty()) return ready();
+    base::Log(base::Level::kWarn, "group_missing", {{"stream", stream_}, {"why", failure}});
+    core_.After(kLongestRetryMs, [this, ready = std::move(ready)]() mutable { Prepare(std::move(ready)); });
+  });
+}
+
 void RedisRouter::TakeOver() {
   logs_.RaiseFence(stream_, fence_, [this, term = term_](const Status& raised) {
     if (Stale(term)) return;
     if (!raised.ok()) return Retry("fence", raised.message());
-    MakeGroup();
+    MakeGroup([this, term](std::string_view failure) {
+      if (Stale(term)) return;
+      if (!failure.empty()) return Retry("group", failure);
+      ClaimPending("0-0");
+    });
   });
 }
 
 // Where the group was made before, it goes on; where it has vanished, it begins after the last entry it had finished.
-void RedisRouter::MakeGroup() {
-  client_.Call(routed_key_, {"GET", routed_key_}, [this, term = term_](const Result<RespReply>& routed_to) {
-    if (Stale(term)) return;
-    if (!routed_to.ok() || routed_to->is_error()) return Fail("position", routed_to);
-    MakeGroupAt(routed_to->text.empty() ? start_ : routed_to->text);
+void RedisRouter::MakeGroup(Made then) {
+  client_.Call(routed_key_, {"GET", routed_key_}, [this, then = std::move(then)](const Result<RespReply>& routed_to) {
+    if (!routed_to.ok()) return then(routed_to.status().message());
+    if (routed_to->is_error()) return then(routed_to->text);
+    MakeGroupAt(!routed_to->text.empty() ? routed_to->text : prepared_ ? "0" : start_, then);
   });
 }
 
-void RedisRouter::MakeGroupAt(const std::string& position) {
-  auto made = [this, term = term_, position](const Result<RespReply>& reply) {
-    if (Stale(term)) return;
-    if (!reply.ok()) return Fail("group", reply);
+void RedisRouter::MakeGroupAt(const std::string& position, Made then) {
+  auto made = [this, position, then = std::move(then)](const Result<RespReply>& reply) {
+    if (!reply.ok()) return then(reply.status().message());
+    if (reply->is_error() && !reply->text.starts_with("BUSYGROUP")) return then(reply->text);
     if (!reply->is_error()) {
       base::Log(base::Level::kInfo, "group_made", {{"stream", stream_}, {"start", position}});
-    } else if (!reply->text.starts_with("BUSYGROUP")) {
-      return Fail("group", reply);
     }
-    ClaimPending("0-0");
+    prepared_ = true;
+    then({});
   };
   client_.Call(stream_, {"XGROUP", "CREATE", stream_, std::string(notifier::kGroup), position, "MKSTREAM"},
                std::move(made));

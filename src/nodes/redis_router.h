@@ -36,6 +36,8 @@ class RedisRouter final : public Lease::Holder {
   RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, std::string stream, std::string node,
               std::string start, Appended appended);
 
+  // Makes the group, if there is none, and tries until it can: what is published before it exists would not be routed.
+  void Prepare(std::function<void()> ready);
   void Tick() { lease_.Tick(); }
   void Release() { lease_.Release(); }
   bool at_work() const { return lease_.held(); }
@@ -53,8 +55,9 @@ class RedisRouter final : public Lease::Holder {
 
   bool Stale(uint64_t term) const { return term != term_; }
   void TakeOver();
-  void MakeGroup();
-  void MakeGroupAt(const std::string& position);
+  using Made = std::function<void(std::string_view failure)>;  // empty: it is there
+  void MakeGroup(Made then);
+  void MakeGroupAt(const std::string& position, Made then);
   void ClaimPending(std::string cursor);
   void RouteRecent(std::string from);
   void ReadNew();
@@ -76,6 +79,7 @@ class RedisRouter final : public Lease::Holder {
   uint64_t fence_ = 0;
   uint64_t blocking_ = 0;  // a read that waits for new entries; 0: none
   bool again_ = false;     // RouteAgain()
+  bool prepared_ = false;  // the group was there once: what is in a stream without one came after that
   int64_t failures_ = 0;   // in a row
 };
 
