@@ -1,7 +1,7 @@
 -- Appends items of one user that come from one ingest stream, in its order.
 -- KEYS: bucket, log, watchers. ARGV: stream, fencing number, clock ms, entries that a log may have, the stream's tag;
 -- then for each item the id of its ingest entry (16 bytes) and the entry.
--- Answers {ms, seq: last before}, head, 8 bytes of id for each item (zeros: the log had it), watching nodes.
+-- Answers the last id before, head, an id for each item (zeros: the log had it), watching nodes.
 local now, tag = tonumber(ARGV[3]), ARGV[5]
 local epoch, floor_ms, lost_ms, lost_seq, fence = open_bucket(ARGV[1])
 if not epoch then return NO_EPOCH end
@@ -43,7 +43,7 @@ for at = 6, #ARGV do
   local ma, mb, mc, md = head[mark], head[mark + 1], head[mark + 2], head[mark + 3]
   if a > ma or (a == ma and (b > mb or (b == mb and (c > mc or (c == mc and d > md))))) then
     head[mark], head[mark + 1], head[mark + 2], head[mark + 3] = a, b, c, d
-    local id = pack_bytes('>I6I2', next_id(head, now, floor_ms, lost_ms, lost_seq))
+    local id = short_id(next_id(head, now, floor_ms, lost_ms, lost_seq))
     ids[#ids + 1] = id
     elements[#elements + 1] = '\0' .. id .. sub(item, 17)
     head[ENTRIES] = head[ENTRIES] + 1
@@ -62,4 +62,4 @@ if #elements > 0 then
   trim(head, tonumber(ARGV[4]))
   write_head(head)
 end
-return {{before_ms, before_seq}, head_reply(head), table.concat(ids), call('HKEYS', KEYS[3])}
+return {short_id(before_ms, before_seq), head_reply(head), table.concat(ids), call('HKEYS', KEYS[3])}

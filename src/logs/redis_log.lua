@@ -16,12 +16,8 @@ local function read_head()
   return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, false
 end
 
--- last, floor, entries, trimmed, counts: what callers are told of it
-local function head_reply(head)
-  local reply = {}
-  for at = 1, SOURCES - 1 do reply[at] = head[at] end
-  return reply
-end
+-- last, floor, entries, trimmed, counts: what callers are told of it, 52 bytes.
+local function head_reply(head) return pack_bytes('>I6I2I6I2I6I6I4I4I4I4I4I4', unpack(head, LAST, SOURCES - 1)) end
 
 local function count(head, priority, state, by)
   if state == 0 then head[UNSEEN] = head[UNSEEN] + by end

@@ -1,8 +1,7 @@
 -- Marks items of a log and appends the change.
 -- KEYS: bucket, log, watchers, mark ids. ARGV: op (model::MarkOp), device, clock ms, entries that a log may have,
 -- mark id or '', ms and seq of `upto` or '' and '', nids.
--- Answers head, unread, unseen and unread by priority after the mark, the appended element or '', {ms, seq: last before
--- it}, watching nodes.
+-- Answers head, counts after the mark (24 bytes), the appended element or '', the last id before it, watching nodes.
 local READ, UNREAD_OP, SEEN, ARCHIVE, DELETE = 0, 1, 2, 3, 4
 local KEPT_MS, KEPT = 24 * 3600 * 1000, 1024  -- of mark ids: how long, how many
 local TOMBSTONE = '\255'
@@ -13,7 +12,7 @@ if not epoch then return NO_EPOCH end
 local head = read_head()
 
 local function reply(element, before, counts)
-  counts = counts or {unpack(head, UNREAD, SOURCES - 1)}
+  counts = pack_bytes('>I4I4I4I4I4I4', unpack(counts or head, counts and 1 or UNREAD, counts and 6 or SOURCES - 1))
   return {head_reply(head), counts, element, before, call('HKEYS', KEYS[3])}
 end
 
@@ -38,7 +37,7 @@ end
 
 if mid ~= '' then
   local marked_at = call('HGET', KEYS[4], mid)
-  if marked_at and now - tonumber(marked_at) < KEPT_MS then return reply('', {0, 0}) end
+  if marked_at and now - tonumber(marked_at) < KEPT_MS then return reply('', short_id(0, 0)) end
   remember_mark()
 end
 
@@ -121,7 +120,7 @@ while top >= 1 and missing > 0 do
   end
   top, step = bottom - 1, math.min(step * 2, 256)
 end
-if changed == 0 then return reply('', {0, 0}) end
+if changed == 0 then return reply('', short_id(0, 0)) end
 if op == DELETE then head[ENTRIES] = head[ENTRIES] - changed end
 
 if changed * 8 < size then
@@ -180,10 +179,10 @@ local before_ms, before_seq = head[LAST], head[LAST + 1]
 if lost_ms > before_ms or (lost_ms == before_ms and lost_seq > before_seq) then
   before_ms, before_seq = lost_ms, lost_seq
 end
-local id = pack_bytes('>I6I2', next_id(head, now, floor_ms, lost_ms, lost_seq))
+local id = short_id(next_id(head, now, floor_ms, lost_ms, lost_seq))
 local element = '\0' .. id .. table.concat(parts)
 head[ENTRIES] = head[ENTRIES] + 1
 call('RPUSH', KEYS[2], element)
 trim(head, tonumber(ARGV[4]))
 write_head(head)
-return reply(element, {before_ms, before_seq}, counts)
+return reply(element, short_id(before_ms, before_seq), counts)

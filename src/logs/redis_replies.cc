@@ -16,33 +16,34 @@ using model::EntryId;
 using wire::RespReply;
 using Type = RespReply::Type;
 
-constexpr size_t kHeadNumbers = 12;  // last, floor, entries, trimmed, then counts
-constexpr size_t kCountNumbers = 2 + model::kPriorities;
+constexpr size_t kCountsBytes = 4 * (2 + model::kPriorities);
+constexpr size_t kHeadBytes = 2 * kShortIdBytes + 2 * 6 + kCountsBytes;  // last, floor, entries, trimmed, counts
 
 Status Damaged(std::string_view what) {
   return Status(Code::kCorruption, "a log on Redis cannot be read: " + std::string(what));
 }
 
-bool IsNumber(const RespReply& reply) { return reply.type == Type::kInteger && reply.integer >= 0; }
-
 bool IsArray(const RespReply& reply, size_t size) {
   return reply.type == Type::kArray && reply.elements.size() == size;
 }
 
-bool AreNumbers(const RespReply& reply, size_t size) {
-  return IsArray(reply, size) && std::all_of(reply.elements.begin(), reply.elements.end(), IsNumber);
+bool IsBytes(const RespReply& reply, size_t size) { return reply.type == Type::kBulk && reply.text.size() == size; }
+bool IsId(const RespReply& reply) { return IsBytes(reply, kShortIdBytes); }
+
+// `size` bytes at `at`, big-endian.
+uint64_t NumberAt(std::string_view bytes, size_t at, size_t size) {
+  uint64_t number = 0;
+  for (unsigned char byte : bytes.substr(at, size)) number = number << 8 | byte;
+  return number;
 }
 
-uint64_t NumberAt(const RespReply& reply, size_t at) { return static_cast<uint64_t>(reply.elements[at].integer); }
-
-EntryId IdAt(const RespReply& reply, size_t at) { return {NumberAt(reply, at), NumberAt(reply, at + 1)}; }
-
-Counts CountsAt(const RespReply& reply, size_t at) {
+Counts CountsOf(std::string_view bytes) {
+  auto number = [&](size_t at) { return static_cast<uint32_t>(NumberAt(bytes, 4 * at, 4)); };
   Counts counts;
-  counts.unread = static_cast<uint32_t>(NumberAt(reply, at));
-  counts.unseen = static_cast<uint32_t>(NumberAt(reply, at + 1));
+  counts.unread = number(0);
+  counts.unseen = number(1);
   for (size_t priority = 0; priority < model::kPriorities; ++priority) {
-    counts.unread_by_priority[priority] = static_cast<uint32_t>(NumberAt(reply, at + 2 + priority));
+    counts.unread_by_priority[priority] = number(2 + priority);
   }
   return counts;
 }
@@ -68,35 +69,36 @@ std::vector<std::string> Texts(const RespReply& reply) {
 }  // namespace
 
 Result<LogHead> DecodeHeadReply(const RespReply& reply) {
-  if (!AreNumbers(reply, kHeadNumbers)) return Damaged("its head");
+  if (!IsBytes(reply, kHeadBytes)) return Damaged("its head");
+  const std::string_view bytes = reply.text;
   LogHead head;
-  head.last = IdAt(reply, 0);
-  head.floor = IdAt(reply, 2);
-  head.entries = NumberAt(reply, 4);
-  head.trimmed = NumberAt(reply, 5);
-  head.counts = CountsAt(reply, 6);
+  head.last = DecodeShortId(bytes);
+  head.floor = DecodeShortId(bytes.substr(kShortIdBytes));
+  head.entries = NumberAt(bytes, 2 * kShortIdBytes, 6);
+  head.trimmed = NumberAt(bytes, 2 * kShortIdBytes + 6, 6);
+  head.counts = CountsOf(bytes.substr(kHeadBytes - kCountsBytes));
   head.stated = head.last;  // states lie with the entries
   return head;
 }
 
 Result<LogOpening> DecodeOpening(const RespReply& reply, std::string_view user) {
-  if (!IsArray(reply, 4) || !AreNumbers(reply.elements[1], 2)) return Damaged("an opening");
+  if (!IsArray(reply, 4) || !IsId(reply.elements[1])) return Damaged("an opening");
   LogOpening opening;
   opening.epoch = KeyedEpoch(reply.elements[0].text, user);
-  opening.lost = IdAt(reply.elements[1], 0);
+  opening.lost = DecodeShortId(reply.elements[1].text);
   auto head = DecodeHeadReply(reply.elements[2]);
   if (!head.ok()) return head.status();
   opening.head = std::move(*head);
   opening.head.last = std::max(opening.head.last, opening.lost);
-  if (AreNumbers(reply.elements[3], 2)) opening.device_cursor = IdAt(reply.elements[3], 0);
+  if (IsId(reply.elements[3])) opening.device_cursor = DecodeShortId(reply.elements[3].text);
   return opening;
 }
 
 Result<LogPiece> DecodePiece(const RespReply& reply, EntryId after) {
-  if (!IsArray(reply, 3) || !AreNumbers(reply.elements[1], 2)) return Damaged("a piece of it");
+  if (!IsArray(reply, 3) || !IsId(reply.elements[1])) return Damaged("a piece of it");
   LogPiece piece;
   piece.complete = reply.elements[0].integer != 0;
-  piece.gap = after < IdAt(reply.elements[1], 0);
+  piece.gap = after < DecodeShortId(reply.elements[1].text);
   auto lines = DecodeLines(reply.elements[2]);
   if (!lines.ok()) return lines.status();
   piece.lines = std::move(*lines);
@@ -106,7 +108,7 @@ Result<LogPiece> DecodePiece(const RespReply& reply, EntryId after) {
 Result<ListPage> DecodePage(const RespReply& reply) {
   if (!IsArray(reply, 2)) return Damaged("a page of it");
   ListPage page;
-  if (AreNumbers(reply.elements[0], 2)) page.before = IdAt(reply.elements[0], 0);
+  if (IsId(reply.elements[0])) page.before = DecodeShortId(reply.elements[0].text);
   auto lines = DecodeLines(reply.elements[1]);
   if (!lines.ok()) return lines.status();
   page.lines = std::move(*lines);
@@ -114,17 +116,17 @@ Result<ListPage> DecodePage(const RespReply& reply) {
 }
 
 Result<MarkReply> DecodeMark(const RespReply& reply) {
-  if (!IsArray(reply, 5) || !AreNumbers(reply.elements[1], kCountNumbers) || !AreNumbers(reply.elements[3], 2)) {
+  if (!IsArray(reply, 5) || !IsBytes(reply.elements[1], kCountsBytes) || !IsId(reply.elements[3])) {
     return Damaged("a mark");
   }
   auto head = DecodeHeadReply(reply.elements[0]);
   if (!head.ok()) return head.status();
   MarkReply mark;
-  mark.counts = CountsAt(reply.elements[1], 0);
+  mark.counts = CountsOf(reply.elements[1].text);
   mark.update.floor = head->floor;
   mark.update.counts = head->counts;
   mark.update.last = head->last;
-  mark.update.after = IdAt(reply.elements[3], 0);
+  mark.update.after = DecodeShortId(reply.elements[3].text);
   mark.watchers = Texts(reply.elements[4]);
   if (reply.elements[2].text.empty()) return mark;
   auto line = DecodeElement(reply.elements[2].text);
@@ -134,7 +136,7 @@ Result<MarkReply> DecodeMark(const RespReply& reply) {
 }
 
 Result<AppendReply> DecodeAppend(const RespReply& reply, size_t items) {
-  if (!IsArray(reply, 4) || !AreNumbers(reply.elements[0], 2)) return Damaged("an append");
+  if (!IsArray(reply, 4) || !IsId(reply.elements[0])) return Damaged("an append");
   auto head = DecodeHeadReply(reply.elements[1]);
   if (!head.ok()) return head.status();
   const std::string_view ids = reply.elements[2].text;
@@ -143,7 +145,7 @@ Result<AppendReply> DecodeAppend(const RespReply& reply, size_t items) {
   appended.update.floor = head->floor;
   appended.update.counts = head->counts;
   appended.update.last = head->last;
-  appended.update.after = IdAt(reply.elements[0], 0);
+  appended.update.after = DecodeShortId(reply.elements[0].text);
   for (size_t at = 0; at < items; ++at) appended.ids.push_back(DecodeShortId(ids.substr(at * kShortIdBytes)));
   appended.watchers = Texts(reply.elements[3]);
   return appended;
