@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "nodes/keys.h"
+#include "notifier/dead_letters.h"
 
 namespace tocsin::nodes {
 namespace {
@@ -84,6 +85,7 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
               .doubt = [this] { doubt_ = true; },
               .dead = [this](const std::string& user, const std::string& node) { logs_.DropWatcher(user, node); }}),
       publisher_(core_, *client_, watch_, PartitionsOf(options_.ingest_streams.front(), options_.partitions)),
+      retention_(core_, *client_, options_.retention, [this](const std::string& stream) { return Owns(stream); }),
       starting_(std::make_shared<Starting>()) {
   watch_.SetClient(*client_);
   for (const std::string& stream : AllPartitions(options_)) {
@@ -124,6 +126,7 @@ void RedisEngine::Tick() {
   watch_.Tick();
   if (!begun_ || released_) return;
   for (auto& router : routers_) router->Tick();
+  retention_.Tick();
   const int64_t now_us = core_.clock().MonotonicUs();
   if (now_us >= next_heartbeat_us_) {
     next_heartbeat_us_ = now_us + kHeartbeatMs * 1000;
@@ -134,6 +137,17 @@ void RedisEngine::Tick() {
     next_compare_us_ = now_us + kCompareMs * 1000;
     logs_.WatchAgain();
   }
+}
+
+// Whether it is this node that trims the stream: the one that routes it, or the stream it belongs to. Others than
+// ingest streams belong to the first.
+bool RedisEngine::Owns(const std::string& stream) const {
+  for (const auto& router : routers_) {
+    if (stream == router->stream() || stream == router->stream() + std::string(notifier::kDeadSuffix)) {
+      return router->at_work();
+    }
+  }
+  return routers_.front()->at_work();
 }
 
 void RedisEngine::OnLost(const Buckets& buckets) {

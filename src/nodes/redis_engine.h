@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "logs/redis_logs.h"
 #include "nodes/redis_publisher.h"
+#include "nodes/redis_retention.h"
 #include "nodes/redis_router.h"
 #include "nodes/store_watch.h"
 #include "nodes/wakes.h"
@@ -30,6 +31,7 @@ struct RedisEngineOptions {
   int partitions = 0;             // of each ingest stream: `<stream>:{0}` and on; 0: the stream itself is the only one
   std::string ingest_from = "$";  // where the group begins on a stream it has not been on: `$` or `0`
   size_t log_max_entries = model::kLogMaxEntries;
+  std::vector<notifier::RetentionRule> retention;  // of streams and partitions, and of their dead letters
 };
 
 class RedisEngine {
@@ -59,6 +61,7 @@ class RedisEngine {
   void OnAssessed(const Durability& durability);
   void OnLost(const Buckets& buckets);
   void OnAppended(std::vector<logs::Appended> appended);
+  bool Owns(const std::string& stream) const;
 
   const RedisEngineOptions options_;
   const std::string node_;
@@ -70,6 +73,7 @@ class RedisEngine {
   Wakes wakes_;
   RedisPublisher publisher_;
   std::vector<std::unique_ptr<RedisRouter>> routers_;
+  RedisRetention retention_;
   bool begun_ = false;  // after the first good verdict
   bool doubt_ = false;  // wake-ups may have been lost
   bool released_ = false;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "base/metrics.h"
+#include "notifier/counters.h"
 #include "notifier/router.h"
 
 namespace tocsin::notifier {
@@ -17,10 +17,6 @@ using streams::Trim;
 // Of one trim. Dropping a node costs next to nothing; its rows are deleted some at a time.
 constexpr uint64_t kAtOnce = 100'000;
 constexpr int64_t kWarnEveryUs = 3'600'000'000;
-
-base::Counter trimmed("tocsin_trimmed_entries_total", "Stream entries that retention has trimmed");
-base::Counter trimmed_needed("tocsin_trimmed_needed_total",
-                             "Stream entries that retention has trimmed though a group had not acknowledged them");
 
 EntryId BeforeMs(int64_t now_ms, int64_t age_ms) {
   return {static_cast<uint64_t>(std::max<int64_t>(now_ms - age_ms, 0)), 0};
@@ -71,7 +67,7 @@ Status Retention::TrimTo(const RetentionRule& rule, Trim trim) {
   trim.refs = Refs::kAcked;
   auto spared = streams_.TrimStream(rule.stream, trim);
   if (!spared.ok()) return spared.status();
-  trimmed.Add(static_cast<int64_t>(*spared));
+  trimmed_entries.Add(static_cast<int64_t>(*spared));
   more_ = more_ || *spared > kAtOnce / 2;
   if (rule.needed == Needed::kKeep || *spared > kAtOnce / 2) return base::Ok();
 
@@ -88,7 +84,7 @@ Status Retention::TrimTo(const RetentionRule& rule, Trim trim) {
   auto lost = streams_.TrimStream(rule.stream, trim);
   if (!lost.ok()) return lost.status();
   if (*lost == 0) return base::Ok();
-  trimmed.Add(static_cast<int64_t>(*lost));
+  trimmed_entries.Add(static_cast<int64_t>(*lost));
   trimmed_needed.Add(static_cast<int64_t>(*lost));
   more_ = more_ || *lost > kAtOnce / 2;
   base::Log(base::Level::kWarn, "trimmed_needed_entries",

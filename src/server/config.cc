@@ -115,7 +115,6 @@ Status CheckSupported(const Config& config) {
       }
     }
     if (!config.redelivery.empty()) return NotYet("redelivery", "not supported yet where the store is a Redis");
-    if (!config.retention.empty()) return NotYet("retention", "not supported yet where the store is a Redis");
   } else if (config.partitions != 0) {
     return NotYet("partitions", "for a store on Redis only");
   }

@@ -3,6 +3,7 @@
 
 #include "redis/address.h"
 #include "server/engine.h"
+#include "server/stream_rules.h"
 
 namespace tocsin::server {
 namespace {
@@ -32,11 +33,26 @@ base::Result<std::unique_ptr<Engine>> OpenRedis(const Config& config, const gate
                                                 gateway::Fanout& fanout) {
   auto deployment = redis::ParseDeployment(config.store);
   if (!deployment.ok()) return deployment.status();
+  // What a rule says of a stream holds for each of its partitions.
+  std::vector<std::string> streams;
+  std::vector<notifier::RetentionRule> retention;
+  for (const std::string& stream : options.ingest_streams) {
+    for (std::string& partition : nodes::PartitionsOf(stream, config.partitions)) {
+      for (notifier::RetentionRule rule : config.retention) {
+        if (rule.stream != stream || partition == stream) continue;
+        rule.stream = partition;
+        retention.push_back(std::move(rule));
+      }
+      streams.push_back(std::move(partition));
+    }
+  }
+  retention.insert(retention.end(), config.retention.begin(), config.retention.end());
   nodes::RedisEngineOptions engine{.deployment = std::move(*deployment),
                                    .ingest_streams = options.ingest_streams,
                                    .partitions = config.partitions,
                                    .ingest_from = config.ingest_from == IngestFrom::kStart ? "0" : "$",
-                                   .log_max_entries = config.log_max_entries};
+                                   .log_max_entries = config.log_max_entries,
+                                   .retention = WithDefaults(std::move(retention), streams)};
   return std::unique_ptr<Engine>(std::make_unique<RedisStore>(std::move(engine), clock, random, fanout));
 }
 
