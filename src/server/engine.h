@@ -30,8 +30,8 @@ base::Result<std::unique_ptr<Engine>> OpenEmbedded(const Config& config, const g
                                                    const base::Clock& clock, base::Random& random,
                                                    gateway::Fanout& fanout);
 // A node on the Redis of `config.store`; connects in Begin().
-base::Result<std::unique_ptr<Engine>> OpenRedis(const Config& config, const gateway::GatewayOptions& options,
-                                                const base::Clock& clock, base::Random& random,
-                                                gateway::Fanout& fanout);
+base::Result<std::unique_ptr<Engine>> OpenRedisNode(const Config& config, const gateway::GatewayOptions& options,
+                                                    const base::Clock& clock, base::Random& random,
+                                                    gateway::Fanout& fanout);
 
 }  // namespace tocsin::server

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "model/entry_id.h"
+#include "redis/address.h"
 #include "server/credentials.h"
 #include "server/setting_text.h"
 #include "server/terminal.h"
@@ -49,6 +50,23 @@ struct Login {
   Status no_key{};         // why there is none
 };
 
+// Where the store is a Redis, that is what the commands speak to.
+Result<Login> StoreItself(const Config& config) {
+  auto deployment = redis::ParseDeployment(config.store);
+  if (!deployment.ok()) return deployment.status();
+  if (deployment->kind != redis::Deployment::Kind::kSingle || deployment->tls || deployment->database != 0) {
+    return Status(Code::kInvalidArgument,
+                  "these commands speak to one server, without TLS, and the setting `store` names another kind (" +
+                      deployment->ToString() + "): name the primary with --redis redis://HOST:PORT");
+  }
+  Login login;
+  login.url.address = {deployment->endpoints.front().host, deployment->endpoints.front().port};
+  login.url.user = deployment->user;
+  login.url.secret = deployment->password;
+  login.key_from = "the setting store";
+  return login;
+}
+
 Result<Login> FindServer(const OperatorOptions& options, const Config& config) {
   Login login;
   if (std::string text = GivenOrVariable(options.redis, "TOCSIN_REDIS"); !text.empty()) {
@@ -58,6 +76,8 @@ Result<Login> FindServer(const OperatorOptions& options, const Config& config) {
                     (options.redis.empty() ? "TOCSIN_REDIS: " : "--redis: ") + std::string(url.status().message()));
     }
     login.url = std::move(url).value();
+  } else if (config.store != "embedded") {
+    return StoreItself(config);
   } else if (config.redis_listen) {
     login.url.address = *config.redis_listen;
     if (login.url.address.host == "0.0.0.0") login.url.address.host = "127.0.0.1";

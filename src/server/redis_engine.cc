@@ -28,9 +28,9 @@ class RedisStore final : public Engine {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Engine>> OpenRedis(const Config& config, const gateway::GatewayOptions& options,
-                                                const base::Clock& clock, base::Random& random,
-                                                gateway::Fanout& fanout) {
+base::Result<std::unique_ptr<Engine>> OpenRedisNode(const Config& config, const gateway::GatewayOptions& options,
+                                                    const base::Clock& clock, base::Random& random,
+                                                    gateway::Fanout& fanout) {
   auto deployment = redis::ParseDeployment(config.store);
   if (!deployment.ok()) return deployment.status();
   // What a rule says of a stream holds for each of its partitions.

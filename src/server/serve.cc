@@ -110,7 +110,7 @@ int Serve(const Config& config) {
 
   // The store and what works on it, then the doors before it.
   gateway::Fanout fanout;
-  auto opened = (embedded ? OpenEmbedded : OpenRedis)(config, options, clock, random, fanout);
+  auto opened = (embedded ? OpenEmbedded : OpenRedisNode)(config, options, clock, random, fanout);
   if (!opened.ok()) return Fail(opened.status());
   Engine& engine = **opened;
   const int cores =
