@@ -279,10 +279,7 @@ void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended
 }
 
 void RedisLogs::Watch(const std::string& user) {
-  OnStoreCore([this, user] {
-    watched_[user] = false;
-    SendWatch(user, false);
-  });
+  OnStoreCore([this, user] { SendWatch(user, Hint::kNone); });
 }
 
 void RedisLogs::Unwatch(const std::string& user) {
@@ -292,36 +289,49 @@ void RedisLogs::Unwatch(const std::string& user) {
   });
 }
 
-void RedisLogs::SendWatch(const std::string& user, bool hint) {
+void RedisLogs::SendWatch(const std::string& user, Hint hint) {
+  watched_[user] = WatchState::kSent;
   Question question = QuestionFor(scripts_->watch, user, {WatchersKey(user)}, {options_.node});
   Evaluate(std::move(question), [this, user, hint](const Result<RespReply>& reply) {
     auto found = watched_.find(user);
     if (found == watched_.end()) return;
     if (!reply.ok()) {
       if (reply.status().code() == Code::kCancelled) return;
-      core_.After(kWatchRetryMs, [this, life = std::weak_ptr(life_), user] {
-        if (life.expired()) return;
-        auto wanted = watched_.find(user);
-        if (wanted != watched_.end() && !wanted->second) SendWatch(user, true);
+      found->second = WatchState::kUnsent;
+      if (std::exchange(watch_timer_, true)) return;
+      core_.After(kWatchRetryMs, [this, life = std::weak_ptr(life_)] {
+        if (!life.expired()) SendUnsentWatches();
       });
       return;
     }
-    found->second = true;
+    found->second = WatchState::kStored;
     auto head = DecodeHeadReply(*reply);
-    if (!hint || !head.ok() || options_.listener == nullptr) return;
+    if (hint == Hint::kNone || !head.ok() || options_.listener == nullptr) return;
     std::vector<LogUpdate> updates;
     updates.push_back({user, {}, head->floor, head->counts, head->last, head->last});
     options_.listener->OnCommitted(std::move(updates));
   });
 }
 
+void RedisLogs::SendUnsentWatches() {
+  if (!client_.connected()) {  // thousands may wait: not while there is nobody to tell
+    core_.After(kWatchRetryMs, [this, life = std::weak_ptr(life_)] {
+      if (!life.expired()) SendUnsentWatches();
+    });
+    return;
+  }
+  watch_timer_ = false;
+  std::vector<std::string> users;
+  for (const auto& [user, state] : watched_) {
+    if (state == WatchState::kUnsent) users.push_back(user);
+  }
+  for (const std::string& user : users) SendWatch(user, Hint::kHead);
+}
+
 void RedisLogs::WatchAgain() {
   std::vector<std::string> users;
-  for (auto& [user, known] : watched_) {
-    known = false;
-    users.push_back(user);
-  }
-  for (const std::string& user : users) SendWatch(user, true);
+  for (const auto& [user, state] : watched_) users.push_back(user);
+  for (const std::string& user : users) SendWatch(user, Hint::kHead);
 }
 
 void RedisLogs::DropWatcher(const std::string& user, const std::string& node) {

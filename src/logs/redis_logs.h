@@ -142,7 +142,10 @@ class RedisLogs final : public LogStore {
 
   void StoreReceipts(const std::string& user, Receipts receipts);
   void FlushReceipts();
-  void SendWatch(const std::string& user, bool hint);
+  enum class WatchState : uint8_t { kUnsent, kSent, kStored };
+  enum class Hint : uint8_t { kNone, kHead };
+  void SendWatch(const std::string& user, Hint hint);
+  void SendUnsentWatches();
   void TellChange(LogUpdate update, std::vector<std::string> watchers);
 
   redis::Client& client_;
@@ -150,7 +153,8 @@ class RedisLogs final : public LogStore {
   const RedisLogsOptions options_;
   const std::unique_ptr<const Scripts> scripts_;
   std::map<std::string, Receipts> receipts_;
-  TextMap<bool> watched_;             // user -> the store knows
+  TextMap<WatchState> watched_;
+  bool watch_timer_ = false;          // SendUnsentWatches() will be called
   std::shared_ptr<const bool> life_;  // what waits for time looks whether it is there
 };
 
