@@ -67,7 +67,8 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
                   [this](std::function<void(const Status&)> then) {
                     logs_.Prepare(
                         [then = std::move(then)](Result<int> made) { then(made.ok() ? base::Ok() : made.status()); });
-                  }}),
+                  }},
+             {.wait_replicas = static_cast<uint64_t>(options_.wait_replicas)}),
       client_(redis::Connect(core_, OptionsOf(options_, node_, watch_))),
       logs_(*client_, core_,
             {.max_entries = options_.log_max_entries,
@@ -84,7 +85,8 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
              {.woken = [this](std::vector<logs::LogUpdate> updates) { listener_.OnCommitted(std::move(updates)); },
               .doubt = [this] { doubt_ = true; },
               .dead = [this](const std::string& user, const std::string& node) { logs_.DropWatcher(user, node); }}),
-      publisher_(core_, *client_, watch_, PartitionsOf(options_.ingest_streams.front(), options_.partitions)),
+      publisher_(core_, *client_, watch_, PartitionsOf(options_.ingest_streams.front(), options_.partitions),
+                 options_.wait_replicas),
       retention_(core_, *client_, options_.retention, [this](const std::string& stream) { return Owns(stream); }),
       starting_(std::make_shared<Starting>()) {
   watch_.SetClient(*client_);

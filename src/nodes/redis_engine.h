@@ -30,6 +30,7 @@ struct RedisEngineOptions {
   std::vector<std::string> ingest_streams;  // at least one; publishes over HTTP go to the first
   int partitions = 0;             // of each ingest stream: `<stream>:{0}` and on; 0: the stream itself is the only one
   std::string ingest_from = "$";  // where the group begins on a stream it has not been on: `$` or `0`
+  int wait_replicas = 0;          // that an answer to a publish waits for; 0: none
   size_t log_max_entries = model::kLogMaxEntries;
   std::vector<notifier::RetentionRule> retention;  // of streams and partitions, and of their dead letters
 };

@@ -20,6 +20,7 @@ using model::EntryId;
 using wire::RespReply;
 
 constexpr int64_t kPatienceMs = 5'000;
+constexpr int64_t kWaitMs = 1'000;     // that replicas have
 constexpr size_t kMaxQueued = 65'536;  // publishes that wait for the server: 503
 constexpr size_t kCheckAtOnce = 1'000;
 
@@ -58,8 +59,14 @@ Status FailureOf(const RespReply& reply) {
 }  // namespace
 
 RedisPublisher::RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch,
-                               std::vector<std::string> streams)
-    : core_(core), client_(client), watch_(watch), streams_(std::move(streams)), confirmed_(streams_.size()) {
+                               std::vector<std::string> streams, int wait_replicas)
+    : core_(core),
+      client_(client),
+      watch_(watch),
+      streams_(std::move(streams)),
+      wait_replicas_(wait_replicas),
+      confirmed_(streams_.size()),
+      waiting_(streams_.size()) {
   CHECK(!streams_.empty());
 }
 
@@ -123,14 +130,52 @@ void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
       }
       Remember(partition, ids);
     };
-    if (chosen.size() > 1) {
-      client_.Eval(AppendScript(), {streams_[partition]}, std::move(words), answered, {.patience_ms = kPatienceMs});
-      continue;
-    }
-    redis::Arguments command = {"XADD", streams_[partition], "*"};
-    command.insert(command.end(), std::make_move_iterator(words.begin() + 1), std::make_move_iterator(words.end()));
-    client_.Call(streams_[partition], std::move(command), answered, {.patience_ms = kPatienceMs});
+    Append(partition, chosen.size(), std::move(words), std::move(answered));
   }
+}
+
+void RedisPublisher::Append(size_t partition, size_t entries, redis::Arguments words, Answered then) {
+  const std::string& stream = streams_[partition];
+  if (wait_replicas_ > 0) {
+    // Both have to answer, the replicas' word behind the entry's.
+    auto appended = std::make_shared<Result<RespReply>>(Status(Code::kUnavailable, "not answered"));
+    WaitSoon(partition, [appended, then](const Status& replicated) {
+      then(appended->ok() && !(*appended)->is_error() && !replicated.ok() ? Result<RespReply>(replicated) : *appended);
+    });
+    then = [appended](const Result<RespReply>& reply) { *appended = reply; };
+  }
+  if (entries > 1) {
+    client_.Eval(AppendScript(), {stream}, std::move(words), std::move(then), {.patience_ms = kPatienceMs});
+    return;
+  }
+  redis::Arguments command = {"XADD", stream, "*"};
+  command.insert(command.end(), std::make_move_iterator(words.begin() + 1), std::make_move_iterator(words.end()));
+  client_.Call(stream, std::move(command), std::move(then), {.patience_ms = kPatienceMs});
+}
+
+// One WAIT for all that this turn appends: it is sent behind them, on the same connection.
+void RedisPublisher::WaitSoon(size_t partition, std::function<void(const Status&)> then) {
+  waiting_[partition].push_back(std::move(then));
+  if (waiting_[partition].size() == 1) core_.Post([this, partition] { Wait(partition); });
+}
+
+void RedisPublisher::Wait(size_t partition) {
+  auto waiting = std::make_shared<std::vector<std::function<void(const Status&)>>>();
+  waiting->swap(waiting_[partition]);
+  const std::string& stream = streams_[partition];
+  auto answered = [this, waiting](const Result<RespReply>& reply) {
+    Status status = base::Ok();
+    if (!reply.ok()) {
+      status = reply.status();
+    } else if (reply->is_error() || reply->integer < wait_replicas_) {
+      status = Status(Code::kUnavailable, "stored, but not by the " + std::to_string(wait_replicas_) +
+                                              " replicas that wait_replicas asks for: " +
+                                              (reply->is_error() ? reply->text : std::to_string(reply->integer)));
+    }
+    for (const auto& then : *waiting) then(status);
+  };
+  client_.Call(stream, {"WAIT", std::to_string(wait_replicas_), std::to_string(kWaitMs)}, std::move(answered),
+               {.patience_ms = kPatienceMs + kWaitMs});
 }
 
 void RedisPublisher::Remember(size_t partition, const std::vector<std::string>& ids) {

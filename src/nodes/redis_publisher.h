@@ -3,7 +3,9 @@
 // 1. Answered when the server has answered, so as durably as that server is configured (StoreWatch says how).
 // 2. Nothing waits for a server that is away: kUnavailable at once. What was under way when it went is answered so too;
 //    it may have been stored, so a client that tries again may be told twice.
-// 3. With partitions, a notification goes to that of its first user: CRC16 of the id modulo their number, as Redis
+// 3. With `wait_replicas`, it is answered when so many replicas have it too (WAIT), else kUnavailable: stored, but not
+//    as safely as was asked.
+// 4. With partitions, a notification goes to that of its first user: CRC16 of the id modulo their number, as Redis
 //    Cluster computes it. Order is promised within a partition.
 #pragma once
 
@@ -23,7 +25,8 @@ namespace tocsin::nodes {
 class RedisPublisher final : public notifier::Publisher {
  public:
   // Nothing is owned. `streams`: the partitions of the first ingest stream, at least one.
-  RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch, std::vector<std::string> streams);
+  RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch, std::vector<std::string> streams,
+                 int wait_replicas = 0);
 
   void Publish(std::vector<model::StreamFields> entries, Then then) override;
   base::Status health() const override { return watch_.health(); }
@@ -42,7 +45,11 @@ class RedisPublisher final : public notifier::Publisher {
     int64_t at_ms;
   };
   size_t PartitionOf(const model::StreamFields& entry) const;
+  using Answered = std::function<void(const base::Result<wire::RespReply>&)>;
   void Send(std::vector<model::StreamFields> entries, Then then);
+  void Append(size_t partition, size_t entries, redis::Arguments words, Answered then);
+  void WaitSoon(size_t partition, std::function<void(const base::Status&)> then);
+  void Wait(size_t partition);
   void Remember(size_t partition, const std::vector<std::string>& ids);
   void Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<model::EntryId> missing);
 
@@ -50,7 +57,10 @@ class RedisPublisher final : public notifier::Publisher {
   redis::Client& client_;
   const StoreWatch& watch_;
   const std::vector<std::string> streams_;
+  const int wait_replicas_;
   std::vector<std::deque<Confirmed>> confirmed_;  // by partition, oldest first
+  // By partition: what this turn has appended, until the replicas have it.
+  std::vector<std::vector<std::function<void(const base::Status&)>>> waiting_;
   std::atomic<size_t> queued_{0};
 };
 

@@ -65,8 +65,8 @@ std::string LineOf(std::string_view text, std::string_view name) {
 
 }  // namespace
 
-StoreWatch::StoreWatch(runtime::Core& core, redis::Deployment::Kind kind, Events events)
-    : core_(core), kind_(kind), events_(std::move(events)) {
+StoreWatch::StoreWatch(runtime::Core& core, redis::Deployment::Kind kind, Events events, DurabilityOptions durability)
+    : core_(core), kind_(kind), events_(std::move(events)), durability_(durability) {
   verdict_.store(std::make_shared<const Verdict>());
 }
 
@@ -168,7 +168,7 @@ void StoreWatch::Gather(size_t command, std::shared_ptr<std::vector<Primary>> pr
 void StoreWatch::Assessed(const std::vector<Primary>& primaries) {
   std::vector<ServerFacts> facts;
   for (const Primary& primary : primaries) facts.push_back(primary.facts);
-  const Durability durability = Assess(facts);
+  const Durability durability = Assess(facts, durability_);
   const auto before = verdict();
   if (!before->assessed || before->durability.level != durability.level ||
       before->durability.refusal != durability.refusal) {

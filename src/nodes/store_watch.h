@@ -37,7 +37,7 @@ class StoreWatch final : public redis::Client::Listener {
   };
   static constexpr int64_t kLookEveryMs = 30'000;
 
-  StoreWatch(runtime::Core& core, redis::Deployment::Kind kind, Events events);
+  StoreWatch(runtime::Core& core, redis::Deployment::Kind kind, Events events, DurabilityOptions durability = {});
   // Once, before the Core runs: the client whose listener this is.
   void SetClient(redis::Client& client) { client_ = &client; }
 
@@ -81,6 +81,7 @@ class StoreWatch final : public redis::Client::Listener {
   runtime::Core& core_;
   const redis::Deployment::Kind kind_;
   const Events events_;
+  const DurabilityOptions durability_;
   redis::Client* client_ = nullptr;
   bool stopped_ = false, looking_ = false, again_ = false;
   int64_t next_look_us_ = 0;

@@ -115,8 +115,8 @@ Status CheckSupported(const Config& config) {
       }
     }
     if (!config.redelivery.empty()) return NotYet("redelivery", "not supported yet where the store is a Redis");
-  } else if (config.partitions != 0) {
-    return NotYet("partitions", "for a store on Redis only");
+  } else if (config.partitions != 0 || config.wait_replicas != 0) {
+    return NotYet(config.partitions != 0 ? "partitions" : "wait_replicas", "for a store on Redis only");
   }
   if (!config.jwks_url.empty()) {
     return NotYet("jwks_url", "not supported yet; jwt_public_key_file takes a JWK Set from a file");

@@ -56,6 +56,7 @@ struct Config {
   RedisAuth redis_auth = RedisAuth::kRequired;
   std::string store = "embedded";  // or a URL, as redis/address.h reads it
   int partitions = 0;              // of each ingest stream, on Redis; 0: it is not divided
+  int wait_replicas = 0;           // that a publish waits for, on Redis
   IngestFrom ingest_from = IngestFrom::kNow;
   std::string api_keys{};  // as auth::ApiKeys::Parse takes it; empty: one is generated
   std::string jwt_hs256_secret{};

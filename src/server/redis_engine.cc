@@ -51,6 +51,7 @@ base::Result<std::unique_ptr<Engine>> OpenRedisNode(const Config& config, const 
                                    .ingest_streams = options.ingest_streams,
                                    .partitions = config.partitions,
                                    .ingest_from = config.ingest_from == IngestFrom::kStart ? "0" : "$",
+                                   .wait_replicas = config.wait_replicas,
                                    .log_max_entries = config.log_max_entries,
                                    .retention = WithDefaults(std::move(retention), streams)};
   return std::unique_ptr<Engine>(std::make_unique<RedisStore>(std::move(engine), clock, random, fanout));

@@ -274,6 +274,11 @@ constexpr Setting kSettings[] = {
       "on Redis: divides each ingest stream into `<stream>:{0}` to `<stream>:{N-1}`, for a Cluster (0: not divided)",
       kFlow, false},
      [](Config& c, std::string_view v) { return SetNumber(v, 0, 256, c.partitions); }},
+    {{"wait_replicas", "N",
+      "on Redis: a publish is answered when so many replicas have it too, and with 503 when they do not within a "
+      "second (0)",
+      kFlow, false},
+     [](Config& c, std::string_view v) { return SetNumber(v, 0, 16, c.wait_replicas); }},
     {{"ingest_from", "$|0",
       "on Redis: where a stream is begun that was there before Tocsin; `$`: after what is in it, `0`: with all of it "
       "($)",
