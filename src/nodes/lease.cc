@@ -1,5 +1,6 @@
 #include "nodes/lease.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -10,17 +11,18 @@ namespace {
 using base::Result;
 using wire::RespReply;
 
-// KEYS: lease, counter. ARGV: node, ttl ms, clock ms. Answers 0 (another's), 1 (kept) or 2 (taken), and the number.
+// KEYS: lease, counter. ARGV: node, ttl ms, clock ms, the least number that will do. Answers 0 (another's), 1 (kept) or
+// 2 (taken), and the number.
 const redis::Script& TakeScript() {
   static const redis::Script script(R"lua(
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return {0, 0} end
 local number = tonumber(redis.call('GET', KEYS[2]) or '0')
-if holder then
+if holder and number >= tonumber(ARGV[4]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return {1, number}
 end
-number = math.max(number + 1, tonumber(ARGV[3]))
+number = math.max(number + 1, tonumber(ARGV[3]), tonumber(ARGV[4]))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], string.format('%.0f', number))
 return {2, number}
@@ -56,13 +58,14 @@ void Lease::Ask() {
   asking_ = true;
   const int64_t now_us = core_.clock().MonotonicUs();
   next_us_ = now_us + (held_ ? kRenewMs : kRenewMs / 3) * 1000;
-  client_.Eval(TakeScript(), {key_, counter_}, {node_, std::to_string(kTtlMs), std::to_string(core_.clock().NowMs())},
+  client_.Eval(TakeScript(), {key_, counter_},
+               {node_, std::to_string(kTtlMs), std::to_string(core_.clock().NowMs()), std::to_string(least_)},
                [this, now_us](const Result<RespReply>& reply) { OnAnswer(reply, now_us); }, {.patience_ms = kRenewMs});
 }
 
 void Lease::OnAnswer(const Result<RespReply>& reply, int64_t asked_us) {
   asking_ = false;
-  if (released_) return;
+  if (released_) return GiveBack();  // it may just have been taken
   if (!reply.ok() || reply->is_error() || reply->elements.size() != 2) {
     if (reply.ok()) base::Log(base::Level::kWarn, "lease_refused", {{"key", key_}, {"error", reply->text}});
     return;  // it may still be ours: Tick() knows until when
@@ -93,6 +96,15 @@ void Lease::Release() {
   released_ = true;
   if (!std::exchange(held_, false)) return;
   holder_.OnLeaseLost();
+  GiveBack();
+}
+
+void Lease::Renumber(uint64_t seen) {
+  least_ = std::max(least_, seen + 1);
+  next_us_ = 0;
+}
+
+void Lease::GiveBack() {
   client_.Eval(ReleaseScript(), {key_}, {node_}, [](const Result<RespReply>&) {}, {.patience_ms = 1'000});
 }
 

@@ -35,12 +35,16 @@ class Lease {
   void Tick();
   // Gives it up, if held, and tries no more.
   void Release();
+  // A number up to `seen` was used before, though the counter does not know it. If the lease is still ours, it is taken
+  // anew, with a higher one, soon.
+  void Renumber(uint64_t seen);
   bool held() const { return held_; }
 
  private:
   void Ask();
   void OnAnswer(const base::Result<wire::RespReply>& reply, int64_t asked_us);
   void Lose();
+  void GiveBack();
 
   runtime::Core& core_;
   redis::Client& client_;
@@ -49,6 +53,7 @@ class Lease {
   bool held_ = false, asking_ = false, released_ = false;
   int64_t valid_until_us_ = 0;  // by our clock, counted from before the question
   int64_t next_us_ = 0;
+  uint64_t least_ = 0;  // that the number has to be
 };
 
 }  // namespace tocsin::nodes
