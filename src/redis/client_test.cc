@@ -121,7 +121,7 @@ TEST(ClientTest, WhatTheListenerCallsComesBeforeWhatWaited) {
     c.Call("l", {"RPUSH", "l", "listener"}, [](const base::Result<wire::RespReply>&) {});
   });
   std::future<TestClient::Reply> waits = client.Begin("l", {"RPUSH", "l", "waited"}, {.patience_ms = 60'000});
-  Server server({}, "redis-server", port);
+  Server server({}, Server::Kind::kServer, port);
   EXPECT_EQ(TestClient::Text(waits.get()), "2");
   EXPECT_EQ(client.Say("l", {"LRANGE", "l", "0", "-1"}), "[listener, waited]");
 }
@@ -269,7 +269,7 @@ TEST(ClientTest, AServerWithoutHelloIsSpokenToInResp2) {
   TestClient client("redis://:secret@" + server.address() + "/2");
   EXPECT_EQ(client.Say("h", {"HSET", "h", "f", "v"}), "1");
   EXPECT_EQ(client.Call("h", {"HGETALL", "h"}).value().type, wire::RespReply::Type::kArray);
-  EXPECT_THAT(server.Ask({"CLIENT", "LIST"}, "secret").text, HasSubstr("name=test"));
+  EXPECT_THAT(server.Ask({"CLIENT", "LIST"}).text, HasSubstr("name=test"));
   EXPECT_THAT(TestClient("redis://:wrong@" + server.address()).Say("a", {"PING"}, {.patience_ms = 500}),
               HasSubstr("refuses user `default`"));
 }

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "model/limits.h"
+#include "redis/cluster.h"
+#include "redis/sentinel.h"
 
 namespace tocsin::redis {
 namespace {
@@ -59,7 +61,17 @@ void DeploymentClient::Start() {
     tls_ = std::move(tls).value();
     surroundings_.tls = tls_.get();
   }
-  topology_ = std::make_unique<FixedTopology>(*this, options_.deployment.endpoints.front());
+  switch (options_.deployment.kind) {
+    case Deployment::Kind::kSingle:
+      topology_ = std::make_unique<FixedTopology>(*this, options_.deployment.endpoints.front());
+      break;
+    case Deployment::Kind::kSentinel:
+      topology_ = std::make_unique<SentinelTopology>(surroundings_, *this, options_.deployment, options_.name);
+      break;
+    case Deployment::Kind::kCluster:
+      topology_ = std::make_unique<ClusterTopology>(surroundings_, *this, options_.deployment, options_.name);
+      break;
+  }
   topology_->Start();
 }
 
@@ -69,7 +81,7 @@ void DeploymentClient::Stop() {
   topology_.reset();
   for (const auto& [address, node] : nodes_) node->Abandon();
   for (const auto& node : retired_) node->Abandon();
-  unplaced_.clear();
+  unplaced_.Take();
   while (!deadlines_.empty()) {
     Finish(RequestPtr(deadlines_.begin()->second), Status(Code::kCancelled, "the client of Redis was stopped"));
   }
@@ -174,7 +186,7 @@ void DeploymentClient::Dispatch(const RequestPtr& request) {
   if (request->answered() || stopped_) return;
   if (request->manner == Request::Manner::kGate) {
     if (!by_slot_.empty()) return Finish(request, wire::RespReply{});
-    return unplaced_.push_back(request);
+    return unplaced_.Push(request);
   }
   Node* node = nullptr;
   if (request->pinned.empty()) {
@@ -184,7 +196,7 @@ void DeploymentClient::Dispatch(const RequestPtr& request) {
   } else {
     return Finish(request, Status(Code::kUnavailable, request->pinned + " is no primary any more"));
   }
-  if (node == nullptr) return unplaced_.push_back(request);
+  if (node == nullptr) return unplaced_.Push(request);
   node->Submit(request);
 }
 
@@ -251,12 +263,18 @@ void DeploymentClient::OnMayHaveRun(Node&, const RequestPtr& request, const Stat
   Finish(request, Status(Code::kUnavailable, std::string(why.message()) + "; the command may have run"));
 }
 
+void DeploymentClient::TellHealth() {
+  if (topology_) topology_->SetHealth(connected() ? Poller::Health::kGood : Poller::Health::kBad);
+}
+
 void DeploymentClient::OnNodeOpen(Node& node) {
+  TellHealth();
   if (options_.listener != nullptr) options_.listener->OnPrimary(node.address(), node.run_id());
 }
 
 void DeploymentClient::OnNodeLost(Node& node, const Status& why) {
   losses.Add();
+  TellHealth();
   if (topology_) topology_->Refresh();
   if (options_.listener != nullptr) options_.listener->OnLost(node.address(), why);
 }
@@ -288,9 +306,10 @@ void DeploymentClient::OnRanges(const std::vector<SlotRange>& ranges) {
       std::fill(by_slot_.begin() + range.first, by_slot_.begin() + range.last + 1, &node);
     }
   }
+  topology_failure_ = base::Ok();
+  TellHealth();
   RetireUnlisted();
-  const std::deque<RequestPtr> placed = std::exchange(unplaced_, {});
-  for (const RequestPtr& request : placed) Dispatch(request);
+  for (const RequestPtr& request : unplaced_.Take()) Dispatch(request);
 }
 
 // A node that has left the deployment: what waits for it goes where it belongs now.
@@ -351,6 +370,8 @@ void DeploymentClient::OnDeadline() {
       for (const auto& node : retired_) node->Forget(request);
     }
     failed_time.Add();
+    // A server that is silent may have been replaced.
+    if (request->under_way && topology_) topology_->Refresh();
     Finish(request, why);
   }
   ArmDeadline();

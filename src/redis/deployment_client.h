@@ -67,6 +67,7 @@ class DeploymentClient final : public std::enable_shared_from_this<DeploymentCli
   void StepSweep(const std::shared_ptr<Sweep>& sweep);
   Node* NodeOf(uint16_t slot) const;
   Node& NodeAt(const Endpoint& endpoint);
+  void TellHealth();
   void RetireUnlisted();
   void SweepRetired();
   bool clustered() const { return options_.deployment.kind == Deployment::Kind::kCluster; }
@@ -85,7 +86,7 @@ class DeploymentClient final : public std::enable_shared_from_this<DeploymentCli
   std::vector<std::string> listed_;  // the addresses of by_slot_
   std::unique_ptr<Topology> topology_;
   base::Status topology_failure_;
-  std::deque<RequestPtr> unplaced_;
+  WaitingRequests unplaced_;
 
   std::multimap<int64_t, RequestPtr> deadlines_;
   int64_t armed_ms_ = 0;  // when the next look at deadlines_ comes; 0: none does

@@ -109,7 +109,7 @@ Greeting::Step Greeting::OnInfo(std::string_view text) {
   identity_.run_id = InfoField(text, "run_id");
   identity_.version = InfoField(text, "redis_version");
   if (identity_.run_id.empty()) return Fail(address_ + " does not answer as Redis: INFO names no run_id");
-  if (InfoField(text, "redis_mode") == "sentinel") {
+  if (InfoField(text, "redis_mode") == "sentinel" || InfoField(text, "server_mode") == "sentinel") {
     return Fail(address_ + " is a Sentinel: write redis-sentinel://" + address_ + "/<name of the primary>");
   }
   if (InfoField(text, "loading") == "1") {

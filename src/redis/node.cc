@@ -12,7 +12,6 @@ constexpr int64_t kFirstBackoffMs = 50;
 constexpr int64_t kMaxBackoffMs = 1'500;  // with the time a connection takes, back within two seconds of the server
 constexpr size_t kIdleLanes = 8;
 constexpr int64_t kSuspectMs = 500;  // what a suspect has for the answers that it owes
-constexpr int64_t kLogAgainMs = 60'000;
 
 base::Counter connects("tocsin_redis_connects_total", "Connections to Redis that were opened, the first one too");
 base::Counter connect_failures("tocsin_redis_connect_failures_total", "Tries to connect to Redis that failed");
@@ -57,11 +56,11 @@ void Node::OnOpen(Connection& connection) {
   connected.Add(1);
   backoff_ms_ = 0;
   scripts_.clear();
-  logged_.clear();
+  log_.Recovered();
   run_id_ = connection.identity().run_id;
   base::Log(base::Level::kInfo, "redis_connected",
             {{"address", address_}, {"version", connection.identity().version}, {"run_id", run_id_}});
-  std::deque<RequestPtr> waiting = TakeWaiting();
+  const std::deque<RequestPtr> waiting = TakeWaiting();
   owner_.OnNodeOpen(*this);
   for (const RequestPtr& request : waiting) Send(request);
 }
@@ -73,7 +72,7 @@ void Node::OnClosed(Connection& connection, const base::Status& why) {
   run_id_.clear();
   suspicion_ = base::Ok();
   failure_ = why;
-  LogFailure();
+  log_.Failed(address_, why.message(), surroundings_.NowMs());
   ConnectLater();
   if (was_open) {
     connected.Add(-1);
@@ -84,25 +83,16 @@ void Node::OnClosed(Connection& connection, const base::Status& why) {
   }
 }
 
-// Once for an outage and a minute, and where the reason becomes another.
-void Node::LogFailure() {
-  const int64_t now_ms = surroundings_.NowMs();
-  if (logged_ == failure_.message() && now_ms - logged_ms_ < kLogAgainMs) return;
-  logged_ = failure_.message();
-  logged_ms_ = now_ms;
-  base::Log(base::Level::kWarn, "redis_lost", {{"address", address_}, {"why", failure_.message()}});
-}
-
 void Node::Submit(const RequestPtr& request) {
   used_ms_ = surroundings_.NowMs();
   if (open()) return Send(request);
-  waiting_.push_back(request);
+  waiting_.Push(request);
 }
 
 void Node::Send(const RequestPtr& request) {
   if (request->answered()) return;
   if (request->manner == Request::Manner::kBlocking) return SendBlocking(request);
-  if (!open()) return waiting_.push_back(request);
+  if (!open()) return waiting_.Push(request);
   SendOn(*connection_, request);
 }
 
@@ -194,7 +184,7 @@ void Node::Abandon() {
   connection_.reset();
   for (const auto& lane : lanes_) lane->connection->Abandon();
   lanes_.clear();
-  waiting_.clear();
+  waiting_.Take();
 }
 
 bool Node::idle() const {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "redis/connection.h"
+#include "redis/outage_log.h"
 #include "redis/request.h"
 
 namespace tocsin::redis {
@@ -48,7 +49,7 @@ class Node final : public Connection::Owner {
   // under way has been answered.
   void Suspect(const base::Status& why);
   // What waits for a connection, to be sent elsewhere.
-  std::deque<RequestPtr> TakeWaiting() { return std::exchange(waiting_, {}); }
+  std::deque<RequestPtr> TakeWaiting() { return waiting_.Take(); }
   void Retire();
   // Closes everything without a word.
   void Abandon();
@@ -73,7 +74,6 @@ class Node final : public Connection::Owner {
 
   void Connect();
   void ConnectLater();
-  void LogFailure();
   void Send(const RequestPtr& request);
   void SendOn(Connection& connection, const RequestPtr& request);
   void SendBlocking(const RequestPtr& request);
@@ -95,14 +95,13 @@ class Node final : public Connection::Owner {
   std::shared_ptr<Connection> connection_;
   std::string run_id_;
   base::Status failure_, suspicion_;
-  std::string logged_;  // the failure that the log has
-  int64_t logged_ms_ = 0;
+  OutageLog log_{"redis_lost"};
   int64_t backoff_ms_ = 0;
   bool retired_ = false;
   int64_t used_ms_;
   size_t under_way_ = 0;                     // pipelined
   std::unordered_set<std::string> scripts_;  // sent whole on this connection, by digest
-  std::deque<RequestPtr> waiting_;
+  WaitingRequests waiting_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

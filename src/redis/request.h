@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "redis/client.h"
 
@@ -34,6 +36,18 @@ struct Request {
   bool answered() const { return then == nullptr; }
 };
 using RequestPtr = std::shared_ptr<Request>;
+
+// Requests in the order in which they came. Those that are answered meanwhile do not pile up.
+class WaitingRequests {
+ public:
+  void Push(const RequestPtr& request);
+  std::deque<RequestPtr> Take() { return std::exchange(requests_, {}); }
+  bool empty() const { return requests_.empty(); }
+
+ private:
+  std::deque<RequestPtr> requests_;
+  size_t look_at_ = 0;  // how many there are when the answered ones are looked for next
+};
 
 enum class ScriptForm : uint8_t {
   kDigest,  // EVALSHA

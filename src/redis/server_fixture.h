@@ -1,5 +1,5 @@
-// For tests: real redis-server and redis-sentinel processes on free ports, in temporary directories. They end with the
-// object, also where a test fails, and with the test's process.
+// For tests: real processes of redis-server, also as Sentinels, on free ports, in temporary directories. They end with
+// the object, also where a test fails, and with the test's process.
 #pragma once
 
 #include <algorithm>
@@ -131,13 +131,13 @@ inline wire::RespReply Ask(uint16_t port, const std::vector<std::string>& comman
   return replies == 0 ? reply : failed;
 }
 
-// A process of redis-server, or redis-sentinel.
+// A process of redis-server, also as a Sentinel.
 class Server {
  public:
+  enum class Kind { kServer, kSentinel };
   // `settings`: lines of redis.conf behind the fixture's own (loopback, port, folder, nothing saved).
-  explicit Server(std::vector<std::string> settings = {}, const char* program = "redis-server",
-                  uint16_t port = FreePort())
-      : program_(program), port_(port), settings_(std::move(settings)) {
+  explicit Server(std::vector<std::string> settings = {}, Kind kind = Kind::kServer, uint16_t port = FreePort())
+      : kind_(kind), port_(port), settings_(std::move(settings)) {
     WriteConfig();
     Start();
   }
@@ -157,7 +157,8 @@ class Server {
       dup2(out, 1);
       dup2(out, 2);
       const std::string config = folder_ / "redis.conf";
-      execlp(program_, program_, config.c_str(), static_cast<char*>(nullptr));
+      const char* const mode = kind_ == Kind::kSentinel ? "--sentinel" : nullptr;
+      execlp("redis-server", "redis-server", config.c_str(), mode, static_cast<char*>(nullptr));
       _exit(127);
     }
     const bool up = Eventually([this] { return !Ask({"PING"}).text.starts_with("unreachable"); });
@@ -179,8 +180,9 @@ class Server {
     WriteConfig();
   }
 
-  wire::RespReply Ask(const std::vector<std::string>& command, std::string_view password = {}) const {
-    return fixture::Ask(plain_port_, command, password);
+  // Logged in with the `requirepass` of the settings.
+  wire::RespReply Ask(const std::vector<std::string>& command) const {
+    return fixture::Ask(plain_port_, command, password_);
   }
   // `field` of INFO `section`.
   std::string Info(const std::string& section, const std::string& field) const {
@@ -192,8 +194,6 @@ class Server {
   }
 
   uint16_t port() const { return port_; }
-  // Where Ask() finds a server without TLS, when port() speaks TLS.
-  void SetPlainPort(uint16_t port) { plain_port_ = port; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   std::string url() const { return "redis://" + address(); }
   const Folder& folder() const { return folder_; }
@@ -206,15 +206,17 @@ class Server {
   void WriteConfig() {
     std::ofstream out(folder_ / "redis.conf");
     out << "bind 127.0.0.1\ndir " << folder_.path() << "\n";
-    const bool sentinel = std::string_view(program_) == "redis-sentinel";
     const bool tls = std::any_of(settings_.begin(), settings_.end(),
                                  [](const std::string& line) { return line.starts_with("tls-port "); });
+    plain_port_ = tls ? FreePort() : port_;
     if (!tls) out << "port " << port_ << "\n";
-    if (!sentinel) out << "save \"\"\nappendfsync no\nloglevel notice\n";
-    for (const std::string& line : settings_) out << line << "\n";
-    plain_port_ = port_;
-    for (const std::string& line : settings_) {
-      if (tls && line.starts_with("port ")) plain_port_ = static_cast<uint16_t>(std::stoi(line.substr(5)));
+    if (kind_ == Kind::kServer) out << "save \"\"\nappendfsync no\nrepl-diskless-sync-delay 0\n";
+    password_.clear();
+    for (std::string line : settings_) {
+      if (line.starts_with("requirepass ")) password_ = line.substr(12);
+      if (line == "tls-port @port") line = "tls-port " + std::to_string(port_);
+      if (line == "port @plain") line = "port " + std::to_string(plain_port_);
+      out << line << "\n";
     }
   }
   void End(int signal) {
@@ -227,12 +229,131 @@ class Server {
     pid_ = -1;
   }
 
-  const char* const program_;
+  const Kind kind_;
   const uint16_t port_;
-  uint16_t plain_port_ = port_;
+  uint16_t plain_port_ = port_;  // without TLS
+  std::string password_;
   std::vector<std::string> settings_;
   Folder folder_;
   pid_t pid_ = -1;
+};
+
+// A primary with replicas, watched by three Sentinels as `mymaster`.
+class SentinelGroup {
+ public:
+  // `server_settings` and `sentinel_settings` are added to each; `auth` are lines that let Sentinels and replicas in.
+  explicit SentinelGroup(int replicas = 1, const std::vector<std::string>& server_settings = {},
+                         const std::vector<std::string>& sentinel_settings = {}) {
+    servers.push_back(std::make_unique<Server>(server_settings));
+    const std::string primary = "127.0.0.1 " + std::to_string(servers.front()->port());
+    for (int i = 0; i < replicas; ++i) {
+      std::vector<std::string> settings = server_settings;
+      settings.push_back("replicaof " + primary);
+      servers.push_back(std::make_unique<Server>(settings));
+    }
+    CHECK_MSG(Eventually([&] {
+                const Server& first = *servers.front();
+                return std::all_of(servers.begin() + 1, servers.end(),
+                                   [](const auto& server) {
+                                     return server->Info("replication", "master_link_status") == "up";
+                                   }) &&
+                       first.Info("replication", "connected_slaves") == std::to_string(replicas);
+              }),
+              "the replicas do not find their primary");
+    for (int i = 0; i < 3; ++i) {
+      std::vector<std::string> settings = {"sentinel monitor mymaster " + primary + " 2",
+                                           "sentinel down-after-milliseconds mymaster 2000",
+                                           "sentinel failover-timeout mymaster 6000"};
+      settings.insert(settings.end(), sentinel_settings.begin(), sentinel_settings.end());
+      sentinels.push_back(std::make_unique<Server>(settings, Server::Kind::kSentinel));
+    }
+    CHECK_MSG(Eventually([&] {
+                return std::all_of(sentinels.begin(), sentinels.end(), [&](const auto& sentinel) {
+                  const std::string line = sentinel->Info("sentinel", "master0");
+                  return line.find("status=ok") != line.npos && line.find("sentinels=3") != line.npos &&
+                         line.find("slaves=" + std::to_string(replicas)) != line.npos;
+                });
+              }),
+              "the Sentinels do not find each other");
+  }
+  std::string url(const std::string& user = {}) const {
+    std::string text = "redis-sentinel://" + user;
+    for (const auto& sentinel : sentinels) text += (sentinel == sentinels.front() ? "" : ",") + sentinel->address();
+    return text + "/mymaster";
+  }
+  // The server that the Sentinels take for the primary now; null: none of ours.
+  Server* primary() const {
+    const wire::RespReply reply = sentinels.back()->Ask({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"});
+    for (const auto& server : servers) {
+      if (reply.elements.size() == 2 && reply.elements[1].text == std::to_string(server->port())) return server.get();
+    }
+    return nullptr;
+  }
+
+  std::vector<std::unique_ptr<Server>> servers;  // the first one is the first primary
+  std::vector<std::unique_ptr<Server>> sentinels;
+};
+
+// A Cluster: `primaries` with all slots shared out evenly, each with as many replicas.
+class Cluster {
+ public:
+  explicit Cluster(int primaries = 3, int replicas_each = 0, const std::vector<std::string>& settings = {}) {
+    for (int i = 0; i < primaries * (1 + replicas_each); ++i) Add(settings);
+    for (int i = 0; i < primaries; ++i) {
+      nodes[static_cast<size_t>(i)]->Ask({"CLUSTER", "ADDSLOTSRANGE", std::to_string(16'384 * i / primaries),
+                                          std::to_string(16'384 * (i + 1) / primaries - 1)});
+    }
+    for (size_t i = 1; i < nodes.size(); ++i) Meet(*nodes[i]);
+    CHECK_MSG(Eventually([this] { return Agree(); }), "the nodes of the Cluster do not find each other");
+    for (int i = 0; i < primaries * replicas_each; ++i) {
+      nodes[static_cast<size_t>(primaries + i)]->Ask(
+          {"CLUSTER", "REPLICATE", Id(*nodes[static_cast<size_t>(i % primaries)])});
+    }
+    CHECK_MSG(Eventually([&] {
+                return Agree() && std::all_of(nodes.begin() + primaries, nodes.end(), [](const auto& node) {
+                         return node->Info("replication", "master_link_status") == "up";
+                       });
+              }),
+              "the Cluster does not come up");
+  }
+  // One more node, without slots, that knows nobody: Meet().
+  Server& Add(std::vector<std::string> settings = {}) {
+    settings.insert(settings.end(),
+                    {"cluster-enabled yes", "cluster-node-timeout 2000", "cluster-replica-validity-factor 0"});
+    nodes.push_back(std::make_unique<Server>(settings));
+    return *nodes.back();
+  }
+  void Meet(Server& node) const { node.Ask({"CLUSTER", "MEET", "127.0.0.1", std::to_string(nodes[0]->port())}); }
+  // Every node that runs knows every other one and calls the Cluster whole.
+  bool Agree() const {
+    const std::string known = "cluster_known_nodes:" + std::to_string(nodes.size()) + "\r";
+    return std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+      if (!node->running()) return true;
+      const std::string text = node->Ask({"CLUSTER", "INFO"}).text;
+      return text.find("cluster_state:ok") != text.npos && text.find(known) != text.npos;
+    });
+  }
+  static std::string Id(const Server& node) { return node.Ask({"CLUSTER", "MYID"}).text; }
+  std::string url() const { return "redis-cluster://" + nodes[0]->address(); }
+
+  // Moves a slot with its keys, as redis-cli does it, key by key. `between` runs in the middle, once.
+  void MoveSlot(int slot, const Server& from, const Server& to, const std::function<void()>& between = nullptr) const {
+    const std::string number = std::to_string(slot);
+    to.Ask({"CLUSTER", "SETSLOT", number, "IMPORTING", Id(from)});
+    from.Ask({"CLUSTER", "SETSLOT", number, "MIGRATING", Id(to)});
+    bool told = between == nullptr;
+    while (true) {
+      const wire::RespReply keys = from.Ask({"CLUSTER", "GETKEYSINSLOT", number, "1"});
+      if (keys.elements.empty()) break;
+      from.Ask({"MIGRATE", "127.0.0.1", std::to_string(to.port()), keys.elements[0].text, "0", "5000"});
+      if (!told) between();
+      told = true;
+    }
+    if (!told) between();
+    for (const Server* node : {&to, &from}) node->Ask({"CLUSTER", "SETSLOT", number, "NODE", Id(to)});
+  }
+
+  std::vector<std::unique_ptr<Server>> nodes;  // the first are the primaries of the start
 };
 
 // Keys and certificates, made with the openssl program: an authority, a server that is `localhost` and 127.0.0.1, a
@@ -251,12 +372,16 @@ class TlsFiles {
   std::string trust_and_certificate() const {
     return trust() + "&cert=" + path("client.crt") + "&key=" + path("client.key");
   }
-  // Lines of redis.conf for TLS on `port`, and no TLS on `plain_port` for the fixture itself. `clients`: whether they
-  // need a certificate: "yes", "no", "optional".
-  std::vector<std::string> Settings(uint16_t port, uint16_t plain_port, const std::string& clients = "no") const {
-    return {"tls-port " + std::to_string(port),    "port " + std::to_string(plain_port),
-            "tls-cert-file " + path("server.crt"), "tls-key-file " + path("server.key"),
-            "tls-ca-cert-file " + path("ca.crt"),  "tls-auth-clients " + clients};
+  // Lines of redis.conf for TLS on the server's port, for replicas and Sentinels too, and no TLS on another one, for
+  // the fixture itself. `clients`: whether they need a certificate: "yes", "no", "optional".
+  std::vector<std::string> Settings(const std::string& clients = "no") const {
+    return {"tls-port @port",
+            "port @plain",
+            "tls-replication yes",
+            "tls-cert-file " + path("server.crt"),
+            "tls-key-file " + path("server.key"),
+            "tls-ca-cert-file " + path("ca.crt"),
+            "tls-auth-clients " + clients};
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "redis/address.h"
-#include "redis/connection.h"
+#include "redis/poller.h"
 
 namespace tocsin::redis {
 
@@ -32,6 +32,8 @@ class Topology {
   virtual void Start() = 0;
   // What is known seems to be old. Many of these are one question.
   virtual void Refresh() = 0;
+  // Whether every primary that is known is connected.
+  virtual void SetHealth(Poller::Health health) = 0;
 };
 
 // One server, for ever.
@@ -40,6 +42,7 @@ class FixedTopology final : public Topology {
   FixedTopology(Owner& owner, Endpoint primary) : owner_(owner), primary_(std::move(primary)) {}
   void Start() override { owner_.OnRanges({SlotRange{.first = 0, .last = kSlots - 1, .primary = primary_}}); }
   void Refresh() override {}
+  void SetHealth(Poller::Health) override {}
 
  private:
   Owner& owner_;
