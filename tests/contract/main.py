@@ -19,7 +19,7 @@ from pathlib import Path
 from redis_py import with_redis_py
 
 SKIPPED = 77
-CASE_S = 240
+CASE_S = 90
 
 
 async def run(options: argparse.Namespace, directory: Path) -> int:

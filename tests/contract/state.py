@@ -14,6 +14,14 @@ async def fill(service: Service, user: str, count: int, **fields: object) -> lis
     return nids
 
 
+# An accepted notification is in the log soon, not at once.
+async def routed(service: Service, user: str, count: int) -> None:
+    async def there() -> bool:
+        return len(await service.log(user)) >= count
+
+    await until_true(there, f"{count} are in the log of {user}")
+
+
 @case
 async def stored_cursor(service: Service) -> None:
     """A device that leaves its cursor to the server goes on behind its last receipt, over WebSocket and over HTTP."""
@@ -29,17 +37,21 @@ async def stored_cursor(service: Service) -> None:
     assert (await probe.connect())["resume"] == "fresh"
     assert await probe.has(15) == nids + more
 
-    # A receipt over WebSocket has no answer: it is stored soon.
+    # A receipt over WebSocket has no answer: it is stored soon, and then every node knows it.
     async def stored() -> bool:
-        other = Phone(service, "receipts", "phone")
-        welcome = await other.connect()
-        await other.lose()
-        return welcome["resume"] == "ok" and welcome["cur"] == tenth
+        for node in service.nodes:
+            other = Phone(service, "receipts", "phone")
+            welcome = await other.connect(port=node.port)
+            await other.lose()
+            if welcome["resume"] != "ok" or welcome["cur"] != tenth:
+                return False
+        return True
 
     await until_true(stored, "the receipt is stored")
     phone.cursor = ""
     phone.forget()
-    await phone.connect()
+    welcome = await phone.connect()
+    assert welcome["resume"] == "ok" and welcome["cur"] == tenth, welcome
     assert await phone.has(5) == more
     # Over HTTP it is stored when it is answered; a lower one changes nothing.
     assert await service.ack("receipts", "phone", f"{phone.epoch}:{probe.items[12]['id']}") == 204
@@ -58,6 +70,7 @@ async def stored_cursor(service: Service) -> None:
 async def marks_and_counts(service: Service) -> None:
     """What one device marks, every device sees, with the same counts; each state includes those before it."""
     nids = await fill(service, "marks", 6) + await fill(service, "marks", 2, priority="critical")
+    await routed(service, "marks", 8)
     phone, laptop = Phone(service, "marks", "phone"), Phone(service, "marks", "laptop")
     welcome = await phone.connect()
     assert welcome["counts"]["unread"] == 8 and welcome["counts"]["unseen"] == 8, welcome
