@@ -23,7 +23,7 @@ class SteadyRate {
   explicit SteadyRate(const Options& options) : options_(options), audience_(&loop_, options), usage_(options.pids) {}
 
   void Run(Report* report) {
-    audience_.Prepare(0, options_.users);
+    audience_.Prepare(static_cast<uint32_t>(options_.first_user), options_.users);
     audience_.BringOnline();
     for (int i = 0; i < kPublisherConnections; ++i) {
       publishers_.push_back(std::make_unique<Publisher>(
@@ -71,7 +71,8 @@ class SteadyRate {
   }
 
   void Publish(int64_t sent_ns) {
-    const auto user = static_cast<uint32_t>(random_() % static_cast<uint32_t>(options_.users));
+    const auto user = static_cast<uint32_t>(options_.first_user) +
+                      static_cast<uint32_t>(random_() % static_cast<uint32_t>(options_.users));
     audience_.ledger().Publish(user, sent_ns, &body_);
     waiting_.push_back({user, sent_ns, body_});
     SendWaiting();

@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kUsage =
     "usage: tocsin-bench WORK --peer tocsin|nchan|stack|relay|redis --port N --pids PID[,PID] [options]\n"
     "  --jwt-secret S --api-key K        what the server checks\n"
-    "  --users N --publishers N --rate N --seconds S --warm-up S\n"
+    "  --users N --first-user N --publishers N --rate N --seconds S --warm-up S\n"
     "  --connections N                   of the works that count connections\n"
     "  --commands N --pipeline N --streams N --entries N   of the works on the Redis port\n"
     "  --dir DIR --server-core N         of commit-loop, which needs no server\n"
@@ -55,6 +55,7 @@ Options ParseOptions(int argc, char** argv) {
       {"--api-key", [&](const char* v) { options.api_key = v; }},
       {"--pids", [&](const char* v) { options.pids = ParsePids(v); }},
       {"--users", [&](const char* v) { options.users = std::atoi(v); }},
+      {"--first-user", [&](const char* v) { options.first_user = std::atoi(v); }},
       {"--publishers", [&](const char* v) { options.publishers = std::atoi(v); }},
       {"--connections", [&](const char* v) { options.connections = std::atoi(v); }},
       {"--seconds", [&](const char* v) { options.seconds = std::atof(v); }},

@@ -20,6 +20,7 @@ struct Options {
   std::string api_key;
   std::vector<pid_t> pids;  // roots of the server's process trees
   int users = 500;
+  int first_user = 0;  // of the latency work: several of them may share a store
   int publishers = 16;
   int connections = 10'000;
   double seconds = 5;
