@@ -24,9 +24,11 @@ class TestNode : public logs::LogListener {
  public:
   TestNode(const std::string& url, std::string name) : name_(std::move(name)), client_(url) {
     OnCore([this] {
-      logs_ = std::make_unique<logs::RedisLogs>(
-          *client_.client(), core(),
-          logs::RedisLogsOptions{.node = name_, .listener = this, .on_epoch_missing = [this](int) { Prepare(); }});
+      logs_ = std::make_unique<logs::RedisLogs>(*client_.client(), core(),
+                                                logs::RedisLogsOptions{.max_entries = 1'000'000,
+                                                                       .node = name_,
+                                                                       .listener = this,
+                                                                       .on_epoch_missing = [this](int) { Prepare(); }});
     });
   }
   // What lives on the Core ends before, with End().

@@ -1,6 +1,7 @@
 #include "nodes/redis_router.h"
 
 #include <algorithm>
+#include <charconv>
 #include <unordered_map>
 #include <utility>
 
@@ -25,21 +26,77 @@ using wire::RespReply;
 constexpr int64_t kBlockMs = 1'000;
 constexpr int64_t kPatienceMs = 5'000;
 constexpr int64_t kFirstRetryMs = 50, kLongestRetryMs = 2'000;
-constexpr int kBatch = 256;  // entries read at once
+constexpr size_t kMostAtOnce = 256;  // entries read
+constexpr size_t kBatchBytes = 4 << 20, kBatchUsers = 8'192;
+constexpr size_t kWindowBytes = 8 << 20;     // of a batch's appends that are under way
+constexpr size_t kAppendCost = 1'024;        // of what surrounds the items of one
+constexpr size_t kTellAtOnce = 1'024;        // logs that have grown
+constexpr size_t kMaxDeadLetter = 16 << 20;  // bytes of fields; what is larger could not be sent
 // How far back entries are routed again after a failover.
 constexpr int64_t kAgainMs = 5 * 60'000;
 
 base::Counter retries("tocsin_router_retries_total", "Times that a router had to start over after a failure");
+base::Counter strays_claimed("tocsin_router_strays_total",
+                             "Entries that another reader of the group had taken, claimed before they were passed by");
+
+// KEYS: stream, the last id routed. ARGV: group, where it begins on a stream that it has not been on.
+// Answers where it was made, or nothing if it was there.
+const redis::Script& MakeGroupScript() {
+  static const redis::Script script(R"lua(
+if redis.replicate_commands then redis.replicate_commands() end
+local from = redis.call('GET', KEYS[2]) or ARGV[2]
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], from, 'MKSTREAM')
+if made.err then
+  if string.find(made.err, 'BUSYGROUP', 1, true) then return '' end
+  return made
+end
+if from == '$' then
+  local about = redis.call('XINFO', 'STREAM', KEYS[1])
+  for at = 1, #about, 2 do
+    if about[at] == 'last-generated-id' then from = about[at + 1] end
+  end
+  redis.call('SET', KEYS[2], from)
+end
+return from
+)lua");
+  return script;
+}
+
+// The number that refused ours, at the end of the refusal.
+uint64_t FenceIn(std::string_view refusal) {
+  uint64_t number = 0;
+  const size_t at = refusal.rfind(' ') + 1;
+  std::from_chars(refusal.data() + at, refusal.data() + refusal.size(), number);
+  return number;
+}
+
+size_t BytesOf(const FieldViews& fields) {
+  size_t bytes = 0;
+  for (const auto& [name, value] : fields) bytes += name.size() + value.size();
+  return bytes;
+}
 
 }  // namespace
 
-// What was read together: its appends are under way together, and acknowledged together.
+// What was read together.
+struct RedisRouter::Reading {
+  RespReply reply;                   // the entries' fields lie in it
+  std::vector<StreamEntry> entries;  // in the order of the stream
+  size_t next = 0;                   // the first that is in no batch yet
+  Next then = nullptr;               // all of them are routed
+};
+
+// What is acknowledged together.
 struct RedisRouter::Batch {
-  uint64_t term;
-  std::vector<StreamEntry> entries;
-  Next next;
-  std::vector<logs::AppendRequest> requests;             // in each, one user's items in the order of the stream
-  std::unordered_map<std::string, size_t> open_request;  // by user: that which takes the next item
+  uint64_t term, fence;
+  std::shared_ptr<Reading> reading;
+  std::vector<EntryId> ids;
+  std::vector<logs::AppendRequest::Item> items;
+  std::vector<std::pair<std::string, std::vector<size_t>>> users;  // with their items, in the order of the stream
+  std::unordered_map<std::string, size_t> user_at;
+  size_t bytes = 0;
+  size_t next_user = 0;  // the first whose append was not sent
+  size_t under_way = 0;  // bytes
   std::vector<logs::Appended> appended;
   size_t waiting = 0;  // answers
   std::string failure;
@@ -56,7 +113,8 @@ RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::Redis
       start_(std::move(start)),
       routed_key_(StreamKey(stream_, "routed")),
       appended_(std::move(appended)),
-      lease_(core, client, StreamKey(stream_, "lease"), std::move(node), *this) {}
+      lease_(core, client, StreamKey(stream_, "lease"), std::move(node), *this),
+      count_(kMostAtOnce) {}
 
 void RedisRouter::OnLease(uint64_t fence) {
   ++term_;
@@ -67,6 +125,10 @@ void RedisRouter::OnLease(uint64_t fence) {
 
 void RedisRouter::OnLeaseLost() {
   ++term_;
+  StopReading();
+}
+
+void RedisRouter::StopReading() {
   if (blocking_ != 0) client_.CancelBlocking(std::exchange(blocking_, 0));
 }
 
@@ -74,7 +136,7 @@ void RedisRouter::RouteAgain() {
   again_ = true;
   if (!lease_.held()) return;
   ++term_;
-  if (blocking_ != 0) client_.CancelBlocking(std::exchange(blocking_, 0));
+  StopReading();
   TakeOver();
 }
 
@@ -84,6 +146,8 @@ void RedisRouter::Fail(std::string_view what, const Result<RespReply>& reply) {
 
 void RedisRouter::Retry(std::string_view what, std::string_view why) {
   const uint64_t term = ++term_;  // nothing of this attempt goes on
+  StopReading();
+  count_ = std::max<size_t>(count_ / 4, 1);  // the reply may have been too large
   retries.Add();
   if (failures_++ % 20 == 0) {
     base::Log(base::Level::kWarn, "routing_failed", {{"stream", stream_}, {"step", what}, {"why", why}});
@@ -103,164 +167,227 @@ void RedisRouter::Prepare(std::function<void()> ready) {
 }
 
 void RedisRouter::TakeOver() {
+  stuck_ = 0;
   logs_.RaiseFence(stream_, fence_, [this, term = term_](const Status& raised) {
     if (Stale(term)) return;
+    if (raised.code() == Code::kConflict) {
+      // Another one has the lease, which is about to be noticed; or the counter was lost, and was behind.
+      base::Log(base::Level::kWarn, "fence_behind",
+                {{"stream", stream_}, {"fence", fence_}, {"why", raised.message()}});
+      return lease_.Renumber(FenceIn(raised.message()));
+    }
     if (!raised.ok()) return Retry("fence", raised.message());
     MakeGroup([this, term](std::string_view failure) {
       if (Stale(term)) return;
       if (!failure.empty()) return Retry("group", failure);
-      ClaimPending("0-0");
+      known_ = strays_ = 0;
+      ClaimAll();
     });
   });
 }
 
 // Where the group was made before, it goes on; where it has vanished, it begins after the last entry it had finished.
 void RedisRouter::MakeGroup(Made then) {
-  client_.Call(routed_key_, {"GET", routed_key_}, [this, then = std::move(then)](const Result<RespReply>& routed_to) {
-    if (!routed_to.ok()) return then(routed_to.status().message());
-    if (routed_to->is_error()) return then(routed_to->text);
-    MakeGroupAt(!routed_to->text.empty() ? routed_to->text : prepared_ ? "0" : start_, then);
-  });
-}
-
-void RedisRouter::MakeGroupAt(const std::string& position, Made then) {
-  auto made = [this, position, then = std::move(then)](const Result<RespReply>& reply) {
-    if (!reply.ok()) return then(reply.status().message());
-    if (reply->is_error() && !reply->text.starts_with("BUSYGROUP")) return then(reply->text);
-    if (!reply->is_error()) {
-      base::Log(base::Level::kInfo, "group_made", {{"stream", stream_}, {"start", position}});
-    }
-    prepared_ = true;
-    then({});
-  };
-  client_.Call(stream_, {"XGROUP", "CREATE", stream_, std::string(notifier::kGroup), position, "MKSTREAM"},
-               std::move(made));
+  client_.Eval(MakeGroupScript(), {stream_, routed_key_}, {std::string(notifier::kGroup), prepared_ ? "0" : start_},
+               [this, then = std::move(then)](const Result<RespReply>& reply) {
+                 if (!reply.ok()) return then(reply.status().message());
+                 if (reply->is_error()) return then(reply->text);
+                 if (!reply->text.empty()) {
+                   base::Log(base::Level::kInfo, "group_made", {{"stream", stream_}, {"start", reply->text}});
+                 }
+                 prepared_ = true;
+                 then({});
+               });
 }
 
 // Whoever had them: the fence has made sure that nobody else is at work.
+void RedisRouter::ClaimAll() {
+  claimed_ = 0;
+  ClaimPending("0-0");
+}
+
 void RedisRouter::ClaimPending(std::string cursor) {
-  auto claimed = [this, term = term_](const Result<RespReply>& reply) {
+  auto claimed = [this, term = term_](Result<RespReply> reply) {
     if (Stale(term)) return;
     if (!reply.ok() || reply->is_error() || reply->elements.size() < 2) return Fail("claim", reply);
-    const std::string following = reply->elements[0].text;
-    std::vector<StreamEntry> entries = EntriesOf(reply->elements[1]);
-    if (reply->elements.size() > 2) notifier::taken_away.Add(static_cast<int64_t>(reply->elements[2].elements.size()));
-    Route(std::move(entries), [this, following] {
-      if (following != "0-0") return ClaimPending(following);
-      if (!std::exchange(again_, false)) return ReadNew();
-      const int64_t from_ms = std::max<int64_t>(core_.clock().NowMs() - kAgainMs, 0);
-      RouteRecent(std::to_string(from_ms));
-    });
+    auto reading = std::make_shared<Reading>();
+    reading->reply = std::move(reply).value();
+    const std::vector<RespReply>& parts = reading->reply.elements;
+    reading->entries = EntriesOf(parts[1]);
+    claimed_ += reading->entries.size();
+    if (parts.size() > 2) {
+      notifier::taken_away.Add(static_cast<int64_t>(parts[2].elements.size()));
+      claimed_ += parts[2].elements.size();
+    }
+    reading->then = [this, following = parts[0].text] {
+      return following == "0-0" ? EndClaim() : ClaimPending(following);
+    };
+    Route(reading);
   };
   client_.Call(
       stream_,
-      {"XAUTOCLAIM", stream_, std::string(notifier::kGroup), node_, "0", cursor, "COUNT", std::to_string(kBatch)},
+      {"XAUTOCLAIM", stream_, std::string(notifier::kGroup), node_, "0", cursor, "COUNT", std::to_string(count_)},
       std::move(claimed), {.patience_ms = kPatienceMs});
 }
 
+void RedisRouter::EndClaim() {
+  if (claimed_ <= known_) {
+    stuck_ = strays_;
+  } else if (strays_ > 0) {
+    strays_claimed.Add(static_cast<int64_t>(claimed_ - known_));
+  }
+  if (!again_) return ReadNew();
+  const int64_t from_ms = std::max<int64_t>(core_.clock().NowMs() - kAgainMs, 0);
+  RouteRecent(std::to_string(from_ms));
+}
+
 void RedisRouter::RouteRecent(std::string from) {
-  auto read = [this, term = term_](const Result<RespReply>& reply) {
+  auto read = [this, term = term_](Result<RespReply> reply) {
     if (Stale(term)) return;
-    if (!reply.ok() || reply->is_error()) {
-      again_ = true;
-      return Fail("again", reply);
+    if (!reply.ok() || reply->is_error()) return Fail("again", reply);
+    auto reading = std::make_shared<Reading>();
+    reading->reply = std::move(reply).value();
+    reading->entries = EntriesOf(reading->reply);
+    if (reading->entries.empty()) {
+      again_ = false;
+      return ReadNew();
     }
-    std::vector<StreamEntry> entries = EntriesOf(*reply);
-    if (entries.empty()) return ReadNew();
-    const std::string following = "(" + entries.back().id.ToString();
-    Route(std::move(entries), [this, following] { RouteRecent(following); });
+    reading->then = [this, following = "(" + reading->entries.back().id.ToString()] { RouteRecent(following); };
+    Route(reading);
   };
-  client_.Call(stream_, {"XRANGE", stream_, std::move(from), "+", "COUNT", std::to_string(kBatch)}, std::move(read),
+  client_.Call(stream_, {"XRANGE", stream_, std::move(from), "+", "COUNT", std::to_string(count_)}, std::move(read),
                {.patience_ms = kPatienceMs});
 }
 
 void RedisRouter::ReadNew() {
-  auto read = [this, term = term_](const Result<RespReply>& reply) {
+  auto read = [this, term = term_](Result<RespReply> reply) {
     if (Stale(term)) return;
     blocking_ = 0;
     if (!reply.ok() || reply->is_error()) return Fail("read", reply);
     failures_ = 0;
-    const RespReply* list = ListOf(*reply);
-    Route(list == nullptr ? std::vector<StreamEntry>() : EntriesOf(*list), [this] { ReadNew(); });
+    auto reading = std::make_shared<Reading>();
+    reading->reply = std::move(reply).value();
+    if (const RespReply* list = ListOf(reading->reply)) reading->entries = EntriesOf(*list);
+    reading->then = [this] { ReadNew(); };
+    LookForStrays(reading);
   };
   blocking_ = client_.CallBlocking(stream_,
                                    {"XREADGROUP", "GROUP", std::string(notifier::kGroup), node_, "COUNT",
-                                    std::to_string(kBatch), "BLOCK", std::to_string(kBlockMs), "STREAMS", stream_, ">"},
+                                    std::to_string(count_), "BLOCK", std::to_string(kBlockMs), "STREAMS", stream_, ">"},
                                    std::move(read), {.patience_ms = kBlockMs + kPatienceMs});
 }
 
-// The entries' views lie in the reply that is being answered: they are read here, before anything returns.
-void RedisRouter::Route(std::vector<StreamEntry> entries, Next next) {
-  if (entries.empty()) return next();
+// Sent behind the acknowledgement of the batch before: what is pending beside this reading went to somebody else, and
+// some of it is older. To route on would leave it behind for good, because the logs take nothing older than they have.
+void RedisRouter::LookForStrays(const std::shared_ptr<Reading>& reading) {
+  auto counted = [this, term = term_, reading](const Result<RespReply>& reply) {
+    if (Stale(term)) return;
+    if (!reply.ok() || reply->is_error() || reply->elements.empty()) return Fail("pending", reply);
+    const auto pending = static_cast<size_t>(std::max<int64_t>(reply->elements[0].integer, 0));
+    strays_ = pending - std::min(pending, reading->entries.size());
+    if (strays_ <= stuck_) {
+      stuck_ = strays_;
+      return Route(reading);
+    }
+    known_ = reading->entries.size();
+    ClaimAll();
+  };
+  client_.Call(stream_, {"XPENDING", stream_, std::string(notifier::kGroup)}, std::move(counted),
+               {.patience_ms = kPatienceMs});
+}
+
+void RedisRouter::Route(const std::shared_ptr<Reading>& reading) {
+  if (reading->next == reading->entries.size()) {
+    count_ = std::min(2 * count_, kMostAtOnce);
+    return reading->then();
+  }
   auto batch = std::make_shared<Batch>();
   batch->term = term_;
-  batch->next = std::move(next);
+  batch->fence = fence_;
+  batch->reading = reading;
   batch->waiting = 1;  // this function's own share
-  for (const StreamEntry& entry : entries) {
-    if (entry.deleted) {
-      notifier::taken_away.Add();
-      continue;
-    }
-    wire::UnknownPriority unknown = wire::UnknownPriority::kNo;
-    auto notification = wire::FromFields(entry.fields, &unknown);
-    if (!notification.ok()) {
-      AddDeadLetter(batch, entry, std::string(notification.status().message()));
-      continue;
-    }
-    if (unknown == wire::UnknownPriority::kYes) notifier::unknown_priorities.Add();
-    Take(*batch, entry, *notification);
+  while (reading->next < reading->entries.size() && batch->bytes < kBatchBytes && batch->users.size() < kBatchUsers) {
+    const StreamEntry& entry = reading->entries[reading->next++];
+    batch->ids.push_back(entry.id);
+    Take(batch, entry);
   }
-  for (StreamEntry& entry : entries) entry.fields.clear();
-  batch->entries = std::move(entries);
   Append(batch);
   if (--batch->waiting == 0) Finish(batch);
 }
 
-void RedisRouter::Take(Batch& batch, const StreamEntry& entry, const model::Notification& notification) {
-  const std::string nid = notifier::NidOf(stream_, entry.id);
-  const std::string json = notifier::RenderItem(nid, entry.id.ms, notification);
-  for (const std::string& user : notification.users) {
-    auto [found, is_new] = batch.open_request.try_emplace(user, batch.requests.size());
-    if (is_new) batch.requests.push_back({.user = user, .stream = stream_, .fence = fence_, .items = {}});
-    batch.requests[found->second].items.push_back({entry.id, nid, notification.priority, json});
+void RedisRouter::Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry) {
+  if (entry.deleted) return notifier::taken_away.Add();
+  wire::UnknownPriority unknown = wire::UnknownPriority::kNo;
+  const auto notification = wire::FromFields(entry.fields, &unknown);
+  if (!notification.ok()) {
+    batch->bytes += std::min(BytesOf(entry.fields), kMaxDeadLetter);
+    return AddDeadLetter(batch, entry, std::string(notification.status().message()));
   }
+  if (unknown == wire::UnknownPriority::kYes) notifier::unknown_priorities.Add();
+  std::string nid = notifier::NidOf(stream_, entry.id);
+  std::string json = notifier::RenderItem(nid, entry.id.ms, *notification);
+  batch->bytes += json.size();
+  for (const std::string& user : notification->users) {
+    auto [found, is_new] = batch->user_at.try_emplace(user, batch->users.size());
+    if (is_new) batch->users.push_back({user, {}});
+    batch->users[found->second].second.push_back(batch->items.size());
+  }
+  batch->items.push_back({entry.id, std::move(nid), notification->priority, std::move(json)});
 }
 
-// All of them at once: each is of another user, so their order means nothing.
+// Side by side: each is of another user, so their order means nothing.
 void RedisRouter::Append(const std::shared_ptr<Batch>& batch) {
-  batch->waiting += batch->requests.size();
-  for (logs::AppendRequest& request : batch->requests) {
-    logs_.Append(std::move(request), [this, batch](Result<logs::Appended> appended) {
+  while (batch->next_user < batch->users.size() && batch->under_way < kWindowBytes && batch->failure.empty() &&
+         !Stale(batch->term)) {
+    const auto& [user, items] = batch->users[batch->next_user++];
+    logs::AppendRequest request{.user = user, .stream = stream_, .fence = batch->fence, .items = {}};
+    size_t bytes = kAppendCost;
+    for (size_t at : items) {
+      request.items.push_back(batch->items[at]);
+      bytes += request.items.back().json.size();
+    }
+    batch->under_way += bytes;
+    ++batch->waiting;
+    logs_.Append(std::move(request), [this, batch, bytes](Result<logs::Appended> appended) {
+      batch->under_way -= bytes;
       if (appended.ok()) {
         batch->appended.push_back(std::move(*appended));
+        if (batch->appended.size() >= kTellAtOnce) Tell(*batch);
       } else {
         batch->failure = appended.status().message();
         batch->fenced |= appended.status().code() == Code::kConflict;
       }
+      Append(batch);
       if (--batch->waiting == 0) Finish(batch);
     });
   }
-  batch->requests.clear();
+}
+
+// What was appended is in the logs, whatever becomes of us: their followers may know.
+void RedisRouter::Tell(Batch& batch) {
+  if (!batch.appended.empty()) appended_(std::exchange(batch.appended, {}));
 }
 
 void RedisRouter::Finish(const std::shared_ptr<Batch>& batch) {
-  // What was appended is in the logs, whatever became of us: their followers may know.
-  if (!batch->appended.empty()) appended_(std::move(batch->appended));
+  Tell(*batch);
   if (Stale(batch->term)) return;
   if (!batch->failure.empty()) return Retry(batch->fenced ? "fenced" : "append", batch->failure);
-  notifier::routed.Add(static_cast<int64_t>(batch->entries.size()));
+  notifier::routed.Add(static_cast<int64_t>(batch->items.size()));
   redis::Arguments ack = {"XACK", stream_, std::string(notifier::kGroup)};
-  for (const StreamEntry& entry : batch->entries) ack.push_back(entry.id.ToString());
+  for (const EntryId& id : batch->ids) ack.push_back(id.ToString());
   client_.Call(stream_, std::move(ack), [this, term = term_](const Result<RespReply>& reply) {
     if (!Stale(term) && (!reply.ok() || reply->is_error())) Fail("ack", reply);
   });
-  client_.Call(routed_key_, {"SET", routed_key_, batch->entries.back().id.ToString()}, [](const Result<RespReply>&) {});
-  batch->next();
+  client_.Call(routed_key_, {"SET", routed_key_, batch->ids.back().ToString()}, [](const Result<RespReply>&) {});
+  Route(batch->reading);
 }
 
 // Appended before the entry is acknowledged, so at worst it is there twice, with the same tocsin_id.
 void RedisRouter::AddDeadLetter(const std::shared_ptr<Batch>& batch, const StreamEntry& entry, std::string reason) {
   const std::string dead = stream_ + std::string(notifier::kDeadSuffix), id = entry.id.ToString();
+  const size_t bytes = BytesOf(entry.fields);
+  const bool too_large = bytes > kMaxDeadLetter;
+  if (too_large) reason += " (its fields are left out: " + std::to_string(bytes) + " bytes)";
   redis::Arguments command = {"XADD",
                               dead,
                               "*",
@@ -275,6 +402,7 @@ void RedisRouter::AddDeadLetter(const std::shared_ptr<Batch>& batch, const Strea
                               "tocsin_attempts",
                               "1"};
   for (const auto& [name, value] : entry.fields) {
+    if (too_large) break;
     command.emplace_back(name);
     command.emplace_back(value);
   }

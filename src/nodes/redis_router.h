@@ -8,7 +8,12 @@
 //    the last id it has taken of each stream and priority), so a crash anywhere repeats work, never a notification.
 // 3. Between two batches nothing is under way: one batch's appends have all been answered before the next one's start,
 //    so no redirection or reconnect can reorder a user's notifications.
-// 4. An entry that can never be routed goes to `<stream>:dead` with the reason, and is acknowledged. What others took
+// 4. A read that an earlier holder had sent may still take entries after its pending was claimed. So before anything
+// that
+//    was read is routed, it is looked whether more is pending than that; then all of it is claimed again, in order.
+// 5. Memory is bounded, whatever producers append: a batch ends at kBatchBytes or kBatchUsers, its appends leave in a
+//    window, and after a failure fewer entries are read at once.
+// 6. An entry that can never be routed goes to `<stream>:dead` with the reason, and is acknowledged. What others took
 //    out of the stream while it was pending is acknowledged and counted.
 #pragma once
 
@@ -50,6 +55,7 @@ class RedisRouter final : public Lease::Holder {
   void OnLeaseLost() override;
 
  private:
+  struct Reading;
   struct Batch;
   using Next = std::function<void()>;
 
@@ -57,17 +63,21 @@ class RedisRouter final : public Lease::Holder {
   void TakeOver();
   using Made = std::function<void(std::string_view failure)>;  // empty: it is there
   void MakeGroup(Made then);
-  void MakeGroupAt(const std::string& position, Made then);
+  void ClaimAll();
   void ClaimPending(std::string cursor);
+  void EndClaim();
   void RouteRecent(std::string from);
   void ReadNew();
-  void Route(std::vector<StreamEntry> entries, Next next);
-  void Take(Batch& batch, const StreamEntry& entry, const model::Notification& notification);
+  void LookForStrays(const std::shared_ptr<Reading>& reading);
+  void Route(const std::shared_ptr<Reading>& reading);
+  void Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry);
   void Append(const std::shared_ptr<Batch>& batch);
+  void Tell(Batch& batch);
   void Finish(const std::shared_ptr<Batch>& batch);
   void AddDeadLetter(const std::shared_ptr<Batch>& batch, const StreamEntry& entry, std::string reason);
   void Fail(std::string_view what, const base::Result<wire::RespReply>& reply);
   void Retry(std::string_view what, std::string_view why);
+  void StopReading();
 
   runtime::Core& core_;
   redis::Client& client_;
@@ -81,6 +91,10 @@ class RedisRouter final : public Lease::Holder {
   bool again_ = false;     // RouteAgain()
   bool prepared_ = false;  // the group was there once: what is in a stream without one came after that
   int64_t failures_ = 0;   // in a row
+  size_t count_;           // entries to be read at once
+  // Of the pending that is being claimed: how much of it is known to be there, beside `strays_`, and how much has come.
+  size_t known_ = 0, strays_ = 0, claimed_ = 0;
+  size_t stuck_ = 0;  // strays that cannot be claimed: before Redis 7, what was deleted
 };
 
 }  // namespace tocsin::nodes
