@@ -16,7 +16,8 @@ constexpr size_t kMaxStep = 4'096;
 
 void LogIndex::Add(const LogEntry& item) {
   auto at = items_.try_emplace(items_.end(), item.id, Item{item.nid, item.priority, ItemState::kUnread});
-  by_nid_[at->second.nid] = item.id;
+  by_nid_.erase(std::string_view(at->second.nid));  // of an older item: the key refers to its nid
+  by_nid_.emplace(at->second.nid, item.id);
 }
 
 void LogIndex::Erase(Items::iterator item) {

@@ -125,5 +125,21 @@ TEST(LogIndexTrimTest, WhatWasAppendedInTheIndexsFirstTurnIsCovered) {
   EXPECT_EQ(logs.Head("u").trimmed, 0u);
 }
 
+// An operator may send a notification again under its old name.
+TEST(LogIndexNameTest, TheNewestOfANameIsTheOneThatIsMeant) {
+  TestLogs logs;
+  for (const char* nid : {"a", "twice", "b", "twice", "c"}) EXPECT_TRUE(logs.Append("u", nid).ok());
+  LogIndex index(logs.store(), "u", *logs.Head("u").last.Next());
+  LogEntry third;
+  third.id = {logs.Head("u").last.ms, 1'000};
+  third.nid = "twice";
+  const EntryId second = index.Find("twice", {}).value()->first;
+  EXPECT_EQ(second, logs.Lines("u")[3].entry->id);
+  index.Add(third);
+  EXPECT_EQ(index.Find("twice", {}).value()->first, third.id);
+  index.Erase(index.items().find(second));  // the index' key must not refer to what is gone
+  EXPECT_EQ(index.Find("twice", {}).value()->first, third.id);
+}
+
 }  // namespace
 }  // namespace tocsin::logs
