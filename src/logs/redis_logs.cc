@@ -174,7 +174,7 @@ void RedisLogs::Ack(const std::string& user, const std::string& device, EntryId 
     if (urgency == Urgency::kNow) {
       Receipts now;
       now.devices[device] = {cursor, {then}};
-      return StoreReceipts(user, std::move(now));
+      return StoreReceipts(user, std::move(now), urgency);
     }
     if (receipts_.empty()) {
       core_.After(kReceiptsMs, [this, life = std::weak_ptr(life_)] {
@@ -188,16 +188,18 @@ void RedisLogs::Ack(const std::string& user, const std::string& device, EntryId 
 }
 
 void RedisLogs::FlushReceipts() {
-  for (auto& [user, receipts] : std::exchange(receipts_, {})) StoreReceipts(user, std::move(receipts));
+  for (auto& [user, receipts] : std::exchange(receipts_, {})) StoreReceipts(user, std::move(receipts), Urgency::kLater);
 }
 
-void RedisLogs::StoreReceipts(const std::string& user, Receipts receipts) {
+void RedisLogs::StoreReceipts(const std::string& user, Receipts receipts, Urgency urgency) {
   std::vector<std::string> arguments = {std::to_string(NowMs())};
   for (const auto& [device, receipt] : receipts.devices) {
     arguments.push_back(device);
     PushId(arguments, receipt.cursor);
   }
   Question question = QuestionFor(scripts_->ack, user, {DevicesKey(user)}, std::move(arguments));
+  question.repeatable = urgency == Urgency::kLater;  // they only grow
+  if (question.repeatable) question.patience_ms = kReadPatienceMs;
   Evaluate(std::move(question), [receipts = std::move(receipts)](const Result<RespReply>& reply) {
     const Status status = reply.ok() ? base::Ok() : reply.status();
     for (const auto& [device, receipt] : receipts.devices) {

@@ -6,9 +6,9 @@
 // is
 //    done, the caller is told kUnavailable and the owner `on_epoch_missing`, so that it prepares the buckets again.
 // 3. Appends are fenced: who routes a stream has a number, and a lower one than the bucket has seen is refused.
-// 4. Reads are asked again while the store is away: for kReadPatienceMs, Open for kOpenPatienceMs. What changes a log
-// is
-//    not: it fails with kUnavailable, and may have been done. Appends and marks with a `mid` can be repeated.
+// 4. Reads, and receipts that may wait, are asked again while the store is away: for kReadPatienceMs, Open for
+//    kOpenPatienceMs. What else changes a log is not: it fails with kUnavailable, and may have been done. Appends and
+//    marks with a `mid` can be repeated.
 // 5. LogStore is called on any Core, or on none; the rest on the store Core only, and answered there, never inside the
 //    call. Callbacks in the options are called there.
 #pragma once
@@ -140,7 +140,7 @@ class RedisLogs final : public LogStore {
   void EveryBucket(const std::function<bool(int bucket)>& which, const std::function<void(int bucket, Reply)>& ask,
                    std::function<void(base::Result<int64_t>)> then);
 
-  void StoreReceipts(const std::string& user, Receipts receipts);
+  void StoreReceipts(const std::string& user, Receipts receipts, Urgency urgency);
   void FlushReceipts();
   enum class WatchState : uint8_t { kUnsent, kSent, kStored };
   enum class Hint : uint8_t { kNone, kHead };

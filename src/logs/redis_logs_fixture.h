@@ -20,18 +20,12 @@ class RedisWorld final : public LogListener {
  public:
   explicit RedisWorld(size_t max_entries = 1'000, const base::Clock* clock = nullptr,
                       std::vector<std::string> settings = {})
-      : server_(std::move(settings)), client_(server_.url()) {
-    RedisLogsOptions options;
-    options.max_entries = max_entries;
-    options.clock = clock != nullptr ? clock : &clock_;
-    options.node = "node-a";
-    options.listener = this;
-    options.on_changed = [this](const LogUpdate& update, const std::vector<std::string>& watchers) {
-      for (const std::string& watcher : watchers) changed.push_back(update.user + " to " + watcher);
-    };
-    options.on_epoch_missing = [this](int bucket) { missing.push_back(bucket); };
-    OnStore([&] { logs_ = std::make_unique<RedisLogs>(*client_.client(), client_.thread().core(), options); });
+      : server_(std::make_unique<redis::fixture::Server>(std::move(settings))), client_(server_->url()) {
+    Connect(max_entries, clock);
   }
+  // On somebody else's servers.
+  explicit RedisWorld(const std::string& url) : client_(url) { Connect(1'000, nullptr); }
+
   ~RedisWorld() override {
     OnStore([&] {
       client_.client()->Stop();
@@ -106,7 +100,7 @@ class RedisWorld final : public LogListener {
   std::string Shape(const std::string& user) { return Shape(Read(user).lines); }
 
   base::ManualClock& clock() { return clock_; }
-  redis::fixture::Server& server() { return server_; }
+  redis::fixture::Server& server() { return *server_; }
   redis::fixture::TestClient& client() { return client_; }
   RedisLogs& logs() { return *logs_; }
 
@@ -116,12 +110,24 @@ class RedisWorld final : public LogListener {
   std::vector<int> missing;
 
  private:
+  void Connect(size_t max_entries, const base::Clock* clock) {
+    RedisLogsOptions options;
+    options.max_entries = max_entries;
+    options.clock = clock != nullptr ? clock : &clock_;
+    options.node = "node-a";
+    options.listener = this;
+    options.on_changed = [this](const LogUpdate& update, const std::vector<std::string>& watchers) {
+      for (const std::string& watcher : watchers) changed.push_back(update.user + " to " + watcher);
+    };
+    options.on_epoch_missing = [this](int bucket) { missing.push_back(bucket); };
+    OnStore([&] { logs_ = std::make_unique<RedisLogs>(*client_.client(), client_.thread().core(), options); });
+  }
   void OnCommitted(std::vector<LogUpdate> committed) override {
     for (LogUpdate& update : committed) updates.push_back(std::move(update));
   }
 
   base::ManualClock clock_;
-  redis::fixture::Server server_;
+  std::unique_ptr<redis::fixture::Server> server_;
   redis::fixture::TestClient client_;
   std::unique_ptr<RedisLogs> logs_;
   uint64_t source_ = 0;

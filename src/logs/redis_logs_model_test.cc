@@ -44,7 +44,7 @@ class RedisLogsModelTest : public testing::TestWithParam<uint32_t> {
     for (; first <= last && request.items.size() < 8; ++first) {
       request.items.push_back({{first, 7},
                                "n" + std::to_string(first),
-                               static_cast<model::Priority>(Below(4)),
+                               static_cast<model::Priority>(first % model::kPriorities),
                                "\"body\":\"" + std::string(Below(200), 'x') + "\""});
     }
     source_ = std::max(source_, request.items.back().source.ms);
@@ -123,7 +123,7 @@ class RedisLogsModelTest : public testing::TestWithParam<uint32_t> {
     if (at != EntryId::Max()) {
       EXPECT_EQ(piece.complete, their_piece.complete);
     }
-    const ListFilter filter = static_cast<ListFilter>(Below(4));
+    const ListFilter filter = static_cast<ListFilter>(Below(5));
     const ListPage page = redis_.List(user, at, entries, filter);
     const ListPage their_page = embedded_.reader().List(user, at, entries, filter, Tier::kDisk).value();
     EXPECT_EQ(Text(page.lines), Text(their_page.lines));

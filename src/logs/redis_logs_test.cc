@@ -452,6 +452,8 @@ TEST(RedisLogsOutageTest, ReadsWaitAndWritesFail) {
   world.Prepare();
   world.Append("u", "a").value();
   world.server().Kill();
+  std::promise<base::Status> receipt;
+  world.logs().Ack("u", "tablet", {kNow, 0}, Urgency::kLater, [&](const auto& stored) { receipt.set_value(stored); });
   std::promise<base::Result<LogPiece>> promise;
   world.logs().Read("u", {}, 10, 1'000, [&](const auto& piece) { promise.set_value(piece); });
   EXPECT_EQ(world.Append("u", "b").status().code(), Code::kUnavailable);
@@ -461,6 +463,8 @@ TEST(RedisLogsOutageTest, ReadsWaitAndWritesFail) {
   const auto piece = promise.get_future().get();
   ASSERT_TRUE(piece.ok()) << piece.status().ToString();
   EXPECT_EQ(RedisWorld::Shape(piece->lines), "a:unread");
+  EXPECT_TRUE(receipt.get_future().get().ok());
+  EXPECT_EQ(world.Open("u", "tablet").device_cursor, (EntryId{kNow, 0}));
 }
 
 }  // namespace
