@@ -118,8 +118,11 @@ TEST(AddressTest, Refusals) {
   EXPECT_EQ(ParseRefusal("MOVED 1 ?:7")->to, (Endpoint{"", 7}));
   EXPECT_EQ(ParseRefusal("READONLY You can't write against a read only replica.")->kind, Refusal::Kind::kReadonly);
   EXPECT_EQ(ParseRefusal("NOSCRIPT No matching script.")->kind, Refusal::Kind::kNoScript);
-  for (const char* other : {"", "ERR MOVED 1 a:1", "MOVED", "MOVED 1", "MOVED 16384 a:1", "MOVED x a:1", "MOVED 1 a",
-                            "ASK 1 a:0", "ASK 1 a:99999", "WRONGTYPE x", "MOVEDX 1 a:1"}) {
+  EXPECT_EQ(ParseRefusal("UNBLOCKED force unblock from blocking operation, instance state changed")->kind,
+            Refusal::Kind::kReadonly);
+  for (const char* other :
+       {"", "UNBLOCKED client unblocked via CLIENT UNBLOCK", "ERR MOVED 1 a:1", "MOVED", "MOVED 1", "MOVED 16384 a:1",
+        "MOVED x a:1", "MOVED 1 a", "ASK 1 a:0", "ASK 1 a:99999", "WRONGTYPE x", "MOVEDX 1 a:1"}) {
     EXPECT_FALSE(ParseRefusal(other)) << other;
   }
 }

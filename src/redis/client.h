@@ -68,7 +68,8 @@ class Client {
   virtual void Eval(const Script& script, std::vector<std::string> keys, Arguments arguments, Then then,
                     CallOptions options = {}) = 0;
   // The same for commands that block (XREADGROUP BLOCK, WAITAOF, ...), on a connection of their own. The patience is to
-  // be longer than the block. Answers a number for CancelBlocking().
+  // be longer than the block. WAIT and WAITAOF are about everything that was answered before the call. Answers a number
+  // for CancelBlocking().
   virtual uint64_t CallBlocking(std::string_view key, Arguments command, Then then, CallOptions options) = 0;
   // Answered kCancelled, unless it has been answered.
   virtual void CancelBlocking(uint64_t call) = 0;

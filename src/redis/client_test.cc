@@ -234,6 +234,44 @@ TEST(ClientTest, ABlockingCallIsLostWithItsConnectionAndTheNextOneWaitsForTheSer
   EXPECT_EQ(TestClient::Text(found.get_future().get()), "[l, x]");
 }
 
+TEST(ClientTest, WaitIsAboutWhatWasAnsweredBefore) {
+  Server primary;
+  Server replica({"replicaof 127.0.0.1 " + std::to_string(primary.port())});
+  ASSERT_TRUE(Eventually([&] { return replica.Info("replication", "master_link_status") == "up"; }));
+  TestClient client(primary.url());
+  const auto wait = [&client](const std::string& timeout_ms) {
+    std::promise<TestClient::Reply> promise;
+    client.Run([&](Client& c) {
+      c.CallBlocking("a", {"wait", "1", timeout_ms},
+                     [&](TestClient::Reply reply) { promise.set_value(std::move(reply)); }, {.patience_ms = 90'000});
+    });
+    return TestClient::Text(promise.get_future().get());
+  };
+  ASSERT_EQ(client.Say("a", {"SET", "a", "1"}), "OK");
+  EXPECT_EQ(wait("60000"), "1");
+  replica.Freeze();
+  ASSERT_EQ(client.Say("a", {"SET", "a", "2"}), "OK");
+  EXPECT_EQ(wait("100"), "0") << "the replica does not have it";
+  replica.Thaw();
+  EXPECT_EQ(wait("60000"), "1");
+}
+
+TEST(ClientTest, ABlockedCallMovesOnWhenItsServerBecomesAReplica) {
+  Server primary, server;
+  TestClient client(server.url());
+  std::promise<TestClient::Reply> popped;
+  client.Run([&](Client& c) {
+    c.CallBlocking("l", {"BLPOP", "l", "0"}, [&](TestClient::Reply reply) { popped.set_value(std::move(reply)); },
+                   {.patience_ms = 60'000});
+  });
+  ASSERT_TRUE(Eventually([&] { return server.Info("clients", "blocked_clients") == "1"; }));
+  server.Ask({"REPLICAOF", "127.0.0.1", std::to_string(primary.port())});
+  ASSERT_TRUE(Eventually([&] { return server.Info("clients", "blocked_clients") == "0"; }));
+  server.Ask({"REPLICAOF", "NO", "ONE"});
+  EXPECT_EQ(client.Say("l", {"RPUSH", "l", "x"}, {.patience_ms = 60'000}), "1");
+  EXPECT_EQ(TestClient::Text(popped.get_future().get()), "[l, x]");
+}
+
 TEST(ClientTest, ACommandForEveryPrimary) {
   Server server;
   TestClient client(server.url());

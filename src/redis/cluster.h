@@ -16,6 +16,7 @@ class ClusterTopology final : public Topology, public Poller::Owner {
                   const std::string& client_name);
 
   void Start() override { poller_.Now(); }
+  void Stop() override { poller_.Stop(); }
   void Refresh() override { poller_.Now(); }
   void SetHealth(Poller::Health health) override { poller_.SetHealth(health); }
 

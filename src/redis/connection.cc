@@ -55,6 +55,13 @@ base::Status Connection::Failure(std::string_view what) const {
   return base::Status(base::Code::kUnavailable, address_ + ": " + std::string(what));
 }
 
+// A server may miss a certificate and say so with a reset only, once the handshake is through.
+std::string Connection::Hint() const {
+  const bool likely = state_ == State::kGreeting && surroundings_.tls != nullptr;
+  if (!likely || surroundings_.tls->has_certificate()) return {};
+  return " (if it wants a client certificate: name it with `cert=FILE&key=FILE`)";
+}
+
 void Connection::Open() {
   state_ = State::kResolving;
   opening_since_ms_ = heard_ms_ = surroundings_.NowMs();
@@ -222,9 +229,9 @@ void Connection::Flush() {
         watch_->WantWrite();
         return;
       case Stream::Step::kEnd:
-        return Close(Failure("closed the connection"));
+        return Close(Failure("closed the connection" + Hint()));
       case Stream::Step::kFailed:
-        return Close(Failure(stream_->failure().message()));
+        return Close(Failure(std::string(stream_->failure().message()) + Hint()));
     }
   }
   if (written_ < output_.size()) return;
@@ -262,9 +269,9 @@ void Connection::Read() {
         wants_write_ = true;
         return watch_->WantWrite();
       case Stream::Step::kEnd:
-        return Close(Failure("closed the connection"));
+        return Close(Failure("closed the connection" + Hint()));
       case Stream::Step::kFailed:
-        return Close(Failure(stream_->failure().message()));
+        return Close(Failure(std::string(stream_->failure().message()) + Hint()));
     }
     heard_ms_ = surroundings_.NowMs();
     // The scratch buffer is shared: what a callback does may read another connection into it, never this one, and only

@@ -111,6 +111,7 @@ class Connection final : public runtime::Watch::Handler, public std::enable_shar
   void Tick();
   void CloseSocket();
   base::Status Failure(std::string_view what) const;
+  std::string Hint() const;
 
   Surroundings& surroundings_;
   Owner& owner_;

@@ -78,7 +78,7 @@ void DeploymentClient::Start() {
 void DeploymentClient::Stop() {
   if (stopped_) return;
   stopped_ = true;
-  topology_.reset();
+  if (topology_) topology_->Stop();
   for (const auto& [address, node] : nodes_) node->Abandon();
   for (const auto& node : retired_) node->Abandon();
   unplaced_.Take();
@@ -295,6 +295,7 @@ Node& DeploymentClient::NodeAt(const Endpoint& endpoint) {
 void DeploymentClient::OnTopologyFailure(const Status& why) { topology_failure_ = why; }
 
 void DeploymentClient::OnRanges(const std::vector<SlotRange>& ranges) {
+  if (stopped_) return;
   by_slot_.assign(clustered() ? kSlots : 1, nullptr);
   listed_.clear();
   for (const SlotRange& range : ranges) {

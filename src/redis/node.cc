@@ -17,6 +17,14 @@ base::Counter connects("tocsin_redis_connects_total", "Connections to Redis that
 base::Counter connect_failures("tocsin_redis_connect_failures_total", "Tries to connect to Redis that failed");
 base::Gauge connected("tocsin_redis_connected", "Redis primaries that calls are sent to, over all cores");
 
+bool IsWait(std::string_view command) {
+  const auto is = [command](std::string_view name) {
+    return std::equal(command.begin(), command.end(), name.begin(), name.end(),
+                      [](char a, char b) { return (a & ~0x20) == b; });
+  };
+  return is("WAIT") || is("WAITAOF");
+}
+
 }  // namespace
 
 Node::Node(Surroundings& surroundings, Owner& owner, Endpoint endpoint, Login login)
@@ -223,6 +231,8 @@ void Node::OnLaneOpen(Lane& lane) {
     return held->Close(base::Status(base::Code::kUnavailable, address_ + ": was restarted"));
   }
   if (std::exchange(request->asking, false)) connection.Send({"ASKING"}, nullptr);
+  // WAIT is about the last command of its own connection: one now comes after all that others have had an answer to.
+  if (IsWait(request->command.front())) connection.Send({"PING"}, nullptr);
   request->under_way = true;
   connection.Send(*request, ScriptForm::kWhole,
                   [this, &lane, request](base::Result<wire::RespReply> reply, Connection::Fate fate) {

@@ -33,7 +33,10 @@ Poller::Poller(Surroundings& surroundings, Owner& owner, std::vector<Endpoint> s
       bad_since_ms_(surroundings.NowMs()),
       asked_ms_(bad_since_ms_ - kBetweenMs) {}
 
-Poller::~Poller() {
+Poller::~Poller() { Stop(); }
+
+void Poller::Stop() {
+  stopped_ = true;
   Drop(asking_);
   Drop(kept_);
 }
@@ -47,6 +50,7 @@ void Poller::Drop(std::shared_ptr<Connection>& connection) {
 }
 
 void Poller::Schedule(int64_t delay_ms) {
+  if (stopped_) return;
   const int64_t now_ms = surroundings_.NowMs();
   const int64_t due_ms = std::max(now_ms + delay_ms, asked_ms_ + kBetweenMs);
   if (due_ms_ >= 0 && due_ms_ <= due_ms) return;
@@ -89,7 +93,7 @@ bool Poller::Accepts(uint64_t epoch) {
 }
 
 void Poller::Poll() {
-  if (asking_) return;
+  if (asking_ || stopped_) return;
   again_ = false;
   asked_ms_ = surroundings_.NowMs();
   asking_ = std::make_shared<Connection>(surroundings_, *this, servers_[next_++ % servers_.size()], login_);

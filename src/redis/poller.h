@@ -39,6 +39,8 @@ class Poller final : public Connection::Owner {
   Poller& operator=(const Poller&) = delete;
 
   void Now();
+  // Asks no more.
+  void Stop();
   // kBad: what is known does not work; asks often.
   void SetHealth(Health health);
   // Who else can be asked; the seeds stay.
@@ -71,6 +73,7 @@ class Poller final : public Connection::Owner {
   size_t next_;                    // of servers_
   size_t failures_ = 0;            // in a row
   std::shared_ptr<Connection> asking_, kept_;
+  bool stopped_ = false;
   bool again_ = false;  // Now() while one asks
   Health health_ = Health::kBad;
   int64_t bad_since_ms_;

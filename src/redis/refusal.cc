@@ -42,6 +42,8 @@ bool ReadTarget(std::string_view text, Refusal& refusal) {
 }  // namespace
 
 std::optional<Refusal> ParseRefusal(std::string_view error) {
+  // A command that blocked, and had not begun, when its server became a replica.
+  if (error.starts_with("UNBLOCKED force unblock")) return Refusal{.kind = Kind::kReadonly, .slot = 0, .to = {}};
   const std::string_view word = error.substr(0, error.find(' '));
   for (const auto& known : kWords) {
     if (known.word != word) continue;

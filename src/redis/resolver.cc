@@ -41,14 +41,18 @@ void Resolver::Resolve(const Endpoint& endpoint, Done done) {
   if (Result<std::vector<SocketAddress>> numeric = LookUp(endpoint, AI_NUMERICHOST); numeric.ok()) {
     return done(std::move(numeric));
   }
+  std::vector<Done>& waiting = under_way_[endpoint.ToString()];
+  waiting.push_back(std::move(done));
+  if (waiting.size() > 1) return;
   if (!pool_) pool_ = std::make_unique<runtime::WorkerPool>("redis-name", 1);
-  // Carried by a pointer, so that what `done` holds is only ever touched on the Core.
-  auto held = std::make_shared<Done>(std::move(done));
-  pool_->Submit([this, endpoint, held, alive = alive_]() mutable {
+  pool_->Submit([this, endpoint, alive = alive_] {
     if (!*alive) return;
-    Result<std::vector<SocketAddress>> addresses = LookUp(endpoint, 0);
-    core_.Post([addresses = std::move(addresses), held = std::move(held), alive] {
-      if (*alive) (*held)(addresses);
+    core_.Post([this, endpoint, addresses = LookUp(endpoint, 0), alive] {
+      if (!*alive) return;
+      const auto found = under_way_.find(endpoint.ToString());
+      const std::vector<Done> waiting_now = std::move(found->second);
+      under_way_.erase(found);
+      for (const Done& one : waiting_now) one(addresses);
     });
   });
 }

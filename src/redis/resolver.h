@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <sys/socket.h>
@@ -39,7 +41,8 @@ class Resolver {
  private:
   runtime::Core& core_;
   std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
-  std::unique_ptr<runtime::WorkerPool> pool_;  // made for the first name
+  std::map<std::string, std::vector<Done>> under_way_;  // by address: one look-up for all who want to know
+  std::unique_ptr<runtime::WorkerPool> pool_;           // made for the first name
 };
 
 }  // namespace tocsin::redis

@@ -105,7 +105,6 @@ class Tls final : public Stream {
     if (ERR_GET_REASON(error) == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED) {
       return "wants a client certificate: name it with `cert=FILE&key=FILE`";
     }
-    // Redis ends the handshake of TLS 1.2 so where it misses a client's certificate.
     return "TLS: " + reason;
   }
 
@@ -123,8 +122,10 @@ struct TlsContext::Context {
   std::unique_ptr<SSL_CTX, Free> ssl{SSL_CTX_new(TLS_client_method())};
 };
 
-TlsContext::TlsContext(std::unique_ptr<Context> context, std::string server_name)
-    : context_(std::move(context)), server_name_(std::move(server_name)) {}
+TlsContext::TlsContext(std::unique_ptr<Context> context, const Deployment& deployment)
+    : context_(std::move(context)),
+      server_name_(deployment.server_name),
+      has_certificate_(!deployment.cert_file.empty()) {}
 TlsContext::~TlsContext() = default;
 
 Result<std::unique_ptr<TlsContext>> TlsContext::Make(const Deployment& deployment) {
@@ -154,7 +155,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::Make(const Deployment& deploymen
       return wrong("the key", deployment.key_file);
     }
   }
-  return std::unique_ptr<TlsContext>(new TlsContext(std::move(context), deployment.server_name));
+  return std::unique_ptr<TlsContext>(new TlsContext(std::move(context), deployment));
 }
 
 Result<std::unique_ptr<Stream>> TlsContext::Connect(int socket, const std::string& host) const {

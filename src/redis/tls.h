@@ -23,12 +23,14 @@ class TlsContext {
 
   // A stream over a connected socket, which is not owned, to `host` as the address names it.
   base::Result<std::unique_ptr<Stream>> Connect(int socket, const std::string& host) const;
+  bool has_certificate() const { return has_certificate_; }
 
  private:
   struct Context;  // OpenSSL's
-  TlsContext(std::unique_ptr<Context> context, std::string server_name);
+  TlsContext(std::unique_ptr<Context> context, const Deployment& deployment);
   std::unique_ptr<Context> context_;
   const std::string server_name_;
+  const bool has_certificate_;
 };
 
 }  // namespace tocsin::redis

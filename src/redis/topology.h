@@ -28,7 +28,9 @@ class Topology {
     virtual void OnTopologyFailure(const base::Status& why) = 0;
   };
 
-  virtual ~Topology() = default;  // the owner is not called any more
+  virtual ~Topology() = default;
+  // The owner is not called any more. May come inside a call of the owner.
+  virtual void Stop() = 0;
   virtual void Start() = 0;
   // What is known seems to be old. Many of these are one question.
   virtual void Refresh() = 0;
@@ -41,6 +43,7 @@ class FixedTopology final : public Topology {
  public:
   FixedTopology(Owner& owner, Endpoint primary) : owner_(owner), primary_(std::move(primary)) {}
   void Start() override { owner_.OnRanges({SlotRange{.first = 0, .last = kSlots - 1, .primary = primary_}}); }
+  void Stop() override {}
   void Refresh() override {}
   void SetHealth(Poller::Health) override {}
 
