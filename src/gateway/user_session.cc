@@ -50,6 +50,13 @@ void UserSession::ListLog(std::string i, EntryId before, size_t limit, logs::Lis
                             });
 }
 
+void UserSession::ListUrgent(size_t limit) {
+  hub_->backend().logs.List(session_->user(), EntryId::Max(), limit, logs::ListFilter::kUrgent,
+                            [weak = weak_from_this()](const Result<logs::ListPage>& page) {
+                              if (auto self = weak.lock()) self->session_->OnUrgent(page);
+                            });
+}
+
 void UserSession::StoreReceipt(EntryId cursor) { hub_->StoreReceipt(session_->user(), session_->device(), cursor); }
 
 void UserSession::StoreMark(std::string i, logs::MarkRequest request) {

@@ -46,6 +46,7 @@ class UserSession final : public session::SessionHost, public std::enable_shared
   void OpenLog(const std::string& user, const std::string& device) override;
   void ReadLog(model::EntryId after, size_t max_entries, size_t max_bytes) override;
   void ListLog(std::string i, model::EntryId before, size_t limit, logs::ListFilter filter) override;
+  void ListUrgent(size_t limit) override;
   void StoreReceipt(model::EntryId cursor) override;
   void StoreMark(std::string i, logs::MarkRequest request) override;
 

@@ -21,7 +21,7 @@ Result<LogHead> ReadHead(const storage::Store& store, std::string_view user, Tie
   return stored->has_value() ? DecodeHead(user, **stored) : LogHead{};
 }
 
-bool Passes(ListFilter filter, ItemState state) {
+bool Passes(ListFilter filter, ItemState state, model::Priority priority) {
   switch (filter) {
     case ListFilter::kInbox:
       return state != ItemState::kArchived;
@@ -31,6 +31,8 @@ bool Passes(ListFilter filter, ItemState state) {
       return state == ItemState::kArchived;
     case ListFilter::kAll:
       return true;
+    case ListFilter::kUrgent:
+      return state < ItemState::kRead && model::IsUrgent(priority);
   }
   return true;
 }
@@ -111,7 +113,7 @@ Result<ListPage> LogReader::List(std::string_view user, EntryId before, size_t l
     if (!entry->is_item()) continue;
     LogLine line;
     line.state = states.Descending(entry->id);
-    if (!Passes(filter, line.state)) continue;
+    if (!Passes(filter, line.state, entry->priority)) continue;
     bytes += entries->value().size();
     line.entry = std::make_shared<const LogEntry>(std::move(*entry));
     page.lines.push_back(std::move(line));

@@ -41,8 +41,9 @@ struct LogPiece {
 inline constexpr size_t kMaxListScan = 4'096;
 inline constexpr size_t kMaxPageBytes = 256 << 10;
 
-enum class ListFilter : uint8_t { kInbox, kUnread, kArchived, kAll };  // kInbox: all but the archived
-std::optional<ListFilter> ParseListFilter(std::string_view name);      // "inbox", "unread", "archived", "all"
+// kInbox: all but the archived. kUrgent: the unread of high and critical priority; for sessions, clients cannot ask.
+enum class ListFilter : uint8_t { kInbox, kUnread, kArchived, kAll, kUrgent };
+std::optional<ListFilter> ParseListFilter(std::string_view name);  // "inbox", "unread", "archived", "all"
 
 struct ListPage {
   std::vector<LogLine> lines;            // items only, newest first

@@ -5,9 +5,10 @@ if not open_bucket('') then return NO_EPOCH end
 local most, filter = tonumber(ARGV[3]), tonumber(ARGV[4])
 local most_bytes, most_looks = tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local function passes(state)
+local function passes(state, priority)
   if filter == 0 then return state ~= 3 end
   if filter == 1 then return state < 2 end
+  if filter == 4 then return state < 2 and priority >= 2 end
   return filter == 3 or state == 3
 end
 
@@ -27,7 +28,7 @@ while top >= 1 do
     looks = looks + 1
     local element = chunk[at]
     last = sub(element, 2, 9)
-    if byte(element, 10) == ITEM and passes(byte(element)) then
+    if byte(element, 10) == ITEM and passes(byte(element), byte(element, 11)) then
       elements[#elements + 1] = element
       bytes = bytes + #element - 9
     end

@@ -15,6 +15,8 @@ enum class Priority : uint8_t { kLow, kNormal, kHigh, kCritical };
 inline constexpr size_t kPriorities = 4;
 std::string_view PriorityName(Priority priority);  // "low", "normal", "high", "critical"
 std::optional<Priority> ParsePriority(std::string_view name);
+// High and critical: what may overtake a backlog.
+inline bool IsUrgent(Priority priority) { return priority >= Priority::kHigh; }
 
 struct Action {
   std::string id, title, url;

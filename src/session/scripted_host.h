@@ -35,6 +35,12 @@ inline LogEntryPtr Item(uint64_t id) {
   return entry;
 }
 
+inline LogEntryPtr Urgent(uint64_t id, model::Priority priority = model::Priority::kCritical) {
+  auto entry = std::make_shared<LogEntry>(*Item(id));
+  entry->priority = priority;
+  return entry;
+}
+
 inline LogEntryPtr Change(uint64_t id, model::MarkOp op, std::vector<std::string> nids,
                           std::optional<EntryId> upto = std::nullopt, std::string by = "web") {
   auto entry = std::make_shared<LogEntry>();
@@ -101,6 +107,7 @@ class ScriptedHost final : public SessionHost {
     asked.push_back("list " + i + " " + (before == EntryId::Max() ? "max" : before.ToString()) + " " +
                     std::to_string(limit) + " " + std::to_string(static_cast<int>(filter)));
   }
+  void ListUrgent(size_t limit) override { asked.push_back("urgent " + std::to_string(limit)); }
   void StoreReceipt(EntryId cursor) override { asked.push_back("receipt " + cursor.ToString()); }
   void StoreMark(std::string i, logs::MarkRequest request) override {
     asked.push_back("mark " + i);

@@ -28,6 +28,12 @@ void String(std::string& out, std::string_view name, std::string_view value) {
   AppendJsonString(out, value);
 }
 
+// All but the id, and the end.
+void ItemMembers(std::string& out, const LogLine& line) {
+  out += line.entry->json;
+  out.append(",\"state\":\"").append(logs::ItemStateName(line.state)).append("\"}");
+}
+
 void Items(std::string& out, std::span<const LogLine> lines) {
   out += ",\"items\":[";
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -91,8 +97,7 @@ void AppendWelcome(std::string& out, const Welcome& welcome) {
 void AppendItem(std::string& out, const LogLine& line) {
   Id(out, "{\"id\":", line.entry->id);
   out.push_back(',');
-  out += line.entry->json;
-  out.append(",\"state\":\"").append(logs::ItemStateName(line.state)).append("\"}");
+  ItemMembers(out, line);
 }
 
 void AppendNotifications(std::string& out, EntryId prev, EntryId cur, std::span<const LogLine> lines, bool more) {
@@ -101,6 +106,17 @@ void AppendNotifications(std::string& out, EntryId prev, EntryId cur, std::span<
   Items(out, lines);
   if (more) out += ",\"more\":true";
   out.push_back('}');
+}
+
+void AppendEarlyCopies(std::string& out, EntryId cur, std::span<const LogLine> lines) {
+  Id(out, "{\"t\":\"n\",\"prev\":null,\"cur\":", cur);
+  out += ",\"items\":[";
+  for (const LogLine& line : lines) {
+    if (out.back() != '[') out.push_back(',');
+    out.push_back('{');
+    ItemMembers(out, line);
+  }
+  out += "]}";
 }
 
 void AppendStateChange(std::string& out, EntryId prev, const logs::LogEntry& entry) {

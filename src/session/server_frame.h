@@ -34,6 +34,8 @@ void AppendItem(std::string& out, const logs::LogLine& line);
 // `n` with those lines (items only, maybe none). `more`: the backlog goes on.
 void AppendNotifications(std::string& out, model::EntryId prev, model::EntryId cur,
                          std::span<const logs::LogLine> lines, bool more);
+// `n` that does not move the cursor `cur`: early copies of items, which come again in order.
+void AppendEarlyCopies(std::string& out, model::EntryId cur, std::span<const logs::LogLine> lines);
 void AppendStateChange(std::string& out, model::EntryId prev, const logs::LogEntry& entry);
 // {"at","unread","unseen","by_priority"}
 void AppendCounts(std::string& out, model::EntryId at, const logs::Counts& counts);

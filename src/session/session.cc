@@ -13,6 +13,7 @@ using base::Code;
 using base::Result;
 using logs::LogLine;
 using model::EntryId;
+using model::Priority;
 
 // Of one session, waiting for an answer at once. A page may be long.
 constexpr uint8_t kMaxMarksDue = 64;
@@ -22,6 +23,7 @@ constexpr size_t kChangesAhead = 16;
 constexpr int64_t kWarnBeforeExpiryMs = 60'000;
 
 base::Counter delivered("tocsin_items_sent_total", "Items sent to sessions, repeats included");
+base::Counter overtook("tocsin_early_copies_total", "Urgent items sent ahead of a backlog");
 base::Counter acked("tocsin_items_acked_total", "Items that devices have acknowledged");
 base::Counter welcomes("tocsin_sessions_total", "Sessions that were welcomed");
 base::Counter gaps("tocsin_resumes_total", "Sessions by how they resumed", "resume=\"gap\"");
@@ -213,14 +215,66 @@ void Session::Pull() {
     if (reading_ || told_ == before) break;  // OnLogRead goes on, or there is nothing to go on with
   }
   pulling_ = false;
+  if (waits_for_credit_) Overtake();
 }
 
 void Session::OnLogRead(const Result<logs::LogPiece>& piece) {
   if (state_ != State::kLive || !reading_) return;
   reading_ = false;
   if (!piece.ok()) return Bye(CloseCode::kOverload, "the log cannot be read now");
+  const bool long_backlog = !piece->complete;
   Deliver(*piece, reading_to_);
   Advance();
+  if (long_backlog) Overtake();
+}
+
+// Sends early copies of what is urgent and lies behind what cannot be sent yet.
+void Session::Overtake() {
+  if (state_ != State::kLive || host_.Congested() || looking_to_ != EntryId{} || early_.size() >= model::kMaxEarly)
+    return;
+  overtaken_to_ = std::max(overtaken_to_, told_);
+  const EntryId last = log_->last();
+  if (overtaken_to_ >= last) return;
+  if (log_->TailCovers(overtaken_to_)) return SendEarly(log_->Tail(overtaken_to_, SIZE_MAX).lines, last);
+  const auto& unread = log_->counts().unread_by_priority;
+  if (unread[static_cast<size_t>(Priority::kHigh)] + unread[static_cast<size_t>(Priority::kCritical)] == 0) {
+    overtaken_to_ = last;
+    return;
+  }
+  looking_to_ = last;
+  host_.ListUrgent(2 * model::kMaxEarly);
+}
+
+void Session::OnUrgent(const Result<logs::ListPage>& page) {
+  const EntryId covered = std::exchange(looking_to_, EntryId{});
+  if (state_ != State::kLive || !page.ok()) return;  // they come in their order
+  std::vector<LogLine> lines(page->lines.rbegin(), page->lines.rend());
+  std::erase_if(lines, [&](const LogLine& line) {  // what came after the question is in the tail, or asked for next
+    return line.entry->id <= overtaken_to_ || line.entry->id > covered;
+  });
+  SendEarly(lines, covered);
+}
+
+// `lines` in order; all that is urgent up to `covered` and worth an early copy is among them.
+void Session::SendEarly(const std::vector<LogLine>& lines, EntryId covered) {
+  std::vector<LogLine> urgent;
+  for (const LogLine& line : lines) {
+    const logs::LogEntry& entry = *line.entry;
+    if (entry.id <= told_ || !entry.is_item() || !model::IsUrgent(entry.priority)) continue;
+    if (line.state >= logs::ItemState::kRead) continue;
+    if (early_.size() == model::kMaxEarly) {  // the rest when one of these is acknowledged
+      covered = urgent.empty() ? overtaken_to_ : urgent.back().entry->id;
+      break;
+    }
+    early_.push_back({entry.id, entry.nid});
+    urgent.push_back(line);
+  }
+  overtaken_to_ = std::max(overtaken_to_, covered);
+  if (urgent.empty()) return;
+  std::string frame;
+  AppendEarlyCopies(frame, told_, urgent);
+  overtook.Add(static_cast<int64_t>(urgent.size()));
+  host_.Send(frame, std::nullopt);
 }
 
 // Sends the lines in order until credit ends. `covered`: where the log ended when they were read.
@@ -281,14 +335,20 @@ void Session::Settle(EntryId cursor) {
   acked.Add(keep - sent_.begin());
   sent_.erase(sent_.begin(), keep);
   if (sent_.empty()) std::vector<EntryId>().swap(sent_);  // idle sessions hold no buffers
+  std::erase_if(early_, [cursor](const Early& copy) { return copy.id <= cursor; });
   if (device_.empty() || cursor <= receipt_) return;
   receipt_ = cursor;
   host_.StoreReceipt(cursor);
 }
 
 void Session::On(wire::Ack& ack) {
-  if (!ack.channel.empty() || !ack.cursor) return;  // topics and early copies do not exist yet
-  Settle(std::min(*ack.cursor, told_));
+  if (!ack.channel.empty()) return;  // topics do not exist yet
+  if (!ack.nids.empty()) {
+    std::erase_if(early_, [&ack](const Early& copy) {
+      return std::find(ack.nids.begin(), ack.nids.end(), copy.nid) != ack.nids.end();
+    });
+  }
+  if (ack.cursor) Settle(std::min(*ack.cursor, told_));
   Advance();
 }
 

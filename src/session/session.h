@@ -6,8 +6,10 @@
 //    out in log order, each once per session; what is skipped is covered by the next `cur`. When a limit takes entries
 //    that it has not sent yet, it ends (kSlow): the client comes back and is told of the gap.
 // 3. At most `credit` items are un-acked. State changes cost none, but they stay in order behind items that wait.
-// 4. A receipt is clamped to told(), and stored for the device that the hello named; without one nothing is stored.
-// 5. After bye() nothing more is sent or stored.
+// 4. Where items wait for credit, or a long backlog is under way, urgent ones behind them are sent at once as early
+//    copies, at most kMaxEarly beside the credit. They move no cursor, and come again in their order.
+// 5. A receipt is clamped to told(), and stored for the device that the hello named; without one nothing is stored.
+// 6. After bye() nothing more is sent or stored.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +50,8 @@ class SessionHost {
   virtual void ReadLog(model::EntryId after, size_t max_entries, size_t max_bytes) = 0;
   // Answered by OnListed with the same `i`.
   virtual void ListLog(std::string i, model::EntryId before, size_t limit, logs::ListFilter filter) = 0;
+  // Answered by OnUrgent: the newest urgent items that are not read.
+  virtual void ListUrgent(size_t limit) = 0;
   // A device's receipt, on its way to the store.
   virtual void StoreReceipt(model::EntryId cursor) = 0;
   // Answered by OnMarked with the same `i`, after the sync.
@@ -90,6 +94,7 @@ class Session final : public logs::LogFollower {
   // Answers of the host. `log` is null with a failure.
   void OnLogOpened(logs::LiveLog* log, const base::Result<logs::LogOpening>& opened, Moment now);
   void OnLogRead(const base::Result<logs::LogPiece>& piece);
+  void OnUrgent(const base::Result<logs::ListPage>& page);
   void OnListed(std::string_view i, const base::Result<logs::ListPage>& page);
   void OnMarked(std::string_view i, const base::Result<logs::Counts>& counts);
 
@@ -120,6 +125,8 @@ class Session final : public logs::LogFollower {
   void Pull();
   void Deliver(const logs::LogPiece& piece, model::EntryId covered);
   void SendItems(std::span<const logs::LogLine> lines);
+  void Overtake();
+  void SendEarly(const std::vector<logs::LogLine>& lines, model::EntryId covered);
   void Settle(model::EntryId cursor);
   bool unlimited() const { return credit_ == UINT32_MAX; }
   void SendError(std::string_view i, std::string_view code, std::string_view message, Retry retry);
@@ -147,6 +154,13 @@ class Session final : public logs::LogFollower {
   logs::LiveLog* log_ = nullptr;
   model::EntryId told_, receipt_, reading_to_;
   std::vector<model::EntryId> sent_;  // items that are not acked; empty when credit has no bound
+  struct Early {
+    model::EntryId id;
+    std::string nid;
+  };
+  std::vector<Early> early_;     // copies that are out
+  model::EntryId overtaken_to_;  // the urgent up to here were sent early, or were not to be
+  model::EntryId looking_to_;    // the end of the log when urgent ones were asked for; 0-0: none are
 };
 
 }  // namespace tocsin::session

@@ -195,6 +195,76 @@ TEST_F(SessionTest, CreditIsAllThatMayBeOutAndChangesCostNone) {
   EXPECT_EQ(Asked(), (Strings{"receipt 1-0", "receipt 4-0"}));
 }
 
+// ---- Early copies ---------------------------------------------------------------------------------------------------
+
+// `n` with early copies of these.
+std::string Early(uint64_t cur, std::vector<uint64_t> ids) {
+  std::string items;
+  for (uint64_t id : ids)
+    items += (items.empty() ? "" : ",") + ("{\"nid\":\"n" + std::to_string(id)) + "\",\"state\":\"unread\"}";
+  return "{\"t\":\"n\",\"prev\":null,\"cur\":\"" + std::to_string(cur) + "-0\",\"items\":[" + items + "]}";
+}
+
+TEST_F(SessionTest, UrgentItemsOvertakeWhatWaitsForCredit) {
+  SetHead(0);
+  GoLive(R"(,"credit":1)");
+  Append({Item(1), Item(2), Urgent(3), Urgent(4, model::Priority::kNormal), Urgent(5, model::Priority::kHigh)});
+  EXPECT_EQ(Said(), (Strings{Frame(0, 1, 1, kMore), Early(1, {3, 5})}));
+  Append({Urgent(6)});
+  EXPECT_EQ(Said(), Strings{Early(1, {6})}) << "each once";
+  Say(R"({"t":"ack","nids":["n3","n5","n6"]})");
+  EXPECT_EQ(Said(), Strings{}) << "they are acknowledged, and the cursor stays";
+  Say(R"({"t":"ack","cur":"1-0"})");
+  EXPECT_EQ(Said(), Strings{Frame(1, 2, 2, kMore)});
+  Say(R"({"t":"ack","cur":"2-0"})");
+  EXPECT_EQ(Said(), Strings{Frame(2, 3, 3, kMore)}) << "in its order it comes again";
+}
+
+TEST_F(SessionTest, AtMostEightEarlyCopiesAreOut) {
+  SetHead(0);
+  GoLive(R"(,"credit":1)");
+  std::vector<LogEntryPtr> entries = {Item(1), Item(2)};
+  for (uint64_t id = 3; id <= 12; ++id) entries.push_back(Urgent(id));
+  Append(entries);
+  EXPECT_EQ(Said(), (Strings{Frame(0, 1, 1, kMore), Early(1, {3, 4, 5, 6, 7, 8, 9, 10})}));
+  Say(R"({"t":"ack","nids":["n3"]})");
+  EXPECT_EQ(Said(), Strings{Early(1, {11})});
+  Say(R"({"t":"ack","nids":["n4","n5"]})");
+  EXPECT_EQ(Said(), Strings{Early(1, {12})});
+}
+
+TEST_F(SessionTest, UrgentItemsOfABacklogAreLookedFor) {
+  logs::Counts counts;
+  counts.unread_by_priority[3] = 2;
+  SetHead(100, 0, counts);
+  Say(R"({"t":"hello","tok":"ann","credit":2})");
+  AnswerOpening();
+  Said();
+  Asked();
+  AnswerRead({Item(1), Item(2), Item(3)}, false);
+  EXPECT_EQ(Said(), Strings{Frame(0, 1, 2, kMore)});
+  EXPECT_EQ(Asked(), Strings{"urgent 16"});
+  logs::ListPage page;
+  page.lines = {{Urgent(101), logs::ItemState::kUnread},
+                {Urgent(90), logs::ItemState::kUnread},
+                {Urgent(50, model::Priority::kHigh), logs::ItemState::kUnread},
+                {Urgent(2), logs::ItemState::kUnread}};
+  session_->OnUrgent(page);
+  EXPECT_EQ(Said(), Strings{Early(2, {50, 90})}) << "101 came after the question, 2 it has";
+  Say(R"({"t":"ack","nids":["n50"]})");
+  EXPECT_EQ(Asked(), Strings{}) << "all up to the head was looked at";
+}
+
+TEST_F(SessionTest, NothingOvertakesWhereNothingWaits) {
+  SetHead(0);
+  GoLive();
+  Append({Item(1), Urgent(2)});
+  EXPECT_EQ(Said().size(), 1u);
+  host_.congested = true;
+  Append({Urgent(3)});
+  EXPECT_EQ(Said(), Strings{}) << "a client that does not read cannot be told early";
+}
+
 TEST_F(SessionTest, WithoutCreditSeveralChangesAreReadAtOnce) {
   SetHead(40);
   Say(R"({"t":"hello","tok":"ann","credit":1})");

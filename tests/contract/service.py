@@ -156,6 +156,7 @@ class Phone:
     def forget(self) -> None:
         self.items: list[dict] = []
         self.states: list[dict] = []
+        self.early: list[dict] = []
 
     # Says hello with what it has (`cur` and `epoch` of its own, where it has them) and answers the welcome.
     async def connect(self, port: int = 0, **fields: Any) -> dict:
@@ -213,6 +214,11 @@ class Phone:
                     raise ProtocolError(f"a frame {line}")
 
     def _apply(self, frame: dict) -> None:
+        if frame["t"] == "n" and frame["prev"] is None:  # early copies: shown at once, and again in their order
+            if frame["cur"] != self.cursor or any("id" in item for item in frame["items"]):
+                raise ProtocolError(f"early copies that claim a place: {frame}")
+            self.early += frame["items"]
+            return
         if frame["prev"] != self.cursor:
             raise ProtocolError(f"prev is {frame['prev']}, the cursor {self.cursor}")
         if parse_id(frame["cur"]) <= parse_id(self.cursor):

@@ -85,6 +85,7 @@ void Client::Connect() {
   Connection& made = world_.Connect(*this, 1 + random.Below(6));
   connection_ = made.number();
   welcomed_ = false;
+  early_.clear();
   made.Hello(hello, std::move(claim));
 }
 
@@ -131,6 +132,10 @@ void Client::OnWelcome(JsonValue frame) {
 }
 
 void Client::OnNotifications(JsonValue frame) {
+  if (wire::Find(frame, "prev")->is_null()) {  // shown at once, and taken into the state in its order
+    for (wire::ElementReader e(*wire::Find(frame, "items")); e.Next();) early_.insert(TextOf(e.value(), "nid"));
+    return;
+  }
   REQUIRE(state_.cursor == IdOf(frame, "prev"), "prev is not where the client stands");
   for (wire::ElementReader e(*wire::Find(frame, "items")); e.Next();) {
     const std::string state = TextOf(e.value(), "state");
@@ -171,6 +176,7 @@ void Client::OnReply(JsonValue frame) {
 }
 
 void Client::Ack() {
+  if (welcomed_ && !early_.empty() && world_.Chance(50)) connection()->AckEarly(std::exchange(early_, {}));
   if (welcomed_ && state_.cursor) connection()->Ack(*state_.cursor);
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ class Client {
   uint64_t connection_ = 0;
   bool welcomed_ = false;
   State state_;
+  std::set<std::string> early_;  // copies that this connection brought, not acknowledged
   std::optional<State> older_;
   std::map<int64_t, std::string> unanswered_;  // marks with a mid, by `i`
   int64_t next_i_ = 1;

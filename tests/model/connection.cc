@@ -1,5 +1,7 @@
 #include "connection.h"
 
+#include "model/limits.h"
+
 namespace tocsin::tests {
 
 using logs::Counts;
@@ -50,6 +52,7 @@ void Connection::Hello(const std::string& frame, Claim claim) {
 void Connection::Ack(EntryId cursor) {
   if (cursor > session_.told()) world_.tally().Add("clamped ack");
   unacked_.erase(unacked_.begin(), unacked_.upper_bound(cursor));
+  std::erase_if(early_, [&](const auto& copy) { return copy.second <= std::min(cursor, session_.told()); });
   session_.OnMessage(R"({"t":"ack","cur":")" + cursor.ToString() + R"("})", world_.now());
 }
 
@@ -70,9 +73,14 @@ void Connection::Send(std::string_view text, std::optional<EntryId> cur) {
   REQUIRE(parsed.ok(), std::string(text));
   const std::string type = TextOf(*parsed, "t");
   if (type == "welcome") CheckWelcome(*parsed);
-  if (type == "n") CheckNotifications(*parsed);
+  const bool early = type == "n" && wire::Find(*parsed, "prev")->is_null();
+  if (early) {
+    CheckEarlyCopies(*parsed);
+  } else if (type == "n") {
+    CheckNotifications(*parsed);
+  }
   if (type == "st") CheckChange(*parsed);
-  if (type == "n" || type == "st" || type == "welcome") {
+  if (!early && (type == "n" || type == "st" || type == "welcome")) {
     REQUIRE(cur == IdOf(*parsed, "cur"), std::string(text));
     told_ = cur;
   } else {
@@ -112,6 +120,38 @@ void Connection::CheckWelcome(JsonValue frame) {
   } else {
     REQUIRE(resume == "ok" && cur == *claim_.cursor, std::string(frame.raw));
   }
+}
+
+// Urgent items that the client does not have yet, each once on a session, and few; the cursor stays.
+void Connection::CheckEarlyCopies(JsonValue frame) {
+  const ReferenceLog& log = world_.user(user_).log;
+  REQUIRE(told_ == IdOf(frame, "cur"), std::string(frame.raw));
+  for (wire::ElementReader e(*wire::Find(frame, "items")); e.Next();) {
+    REQUIRE(!wire::Find(e.value(), "id"), std::string(frame.raw));
+    const std::string nid = TextOf(e.value(), "nid");
+    REQUIRE(nid.ends_with(":" + std::to_string(user_)), "another user's: " + nid);
+    REQUIRE(overtook_.insert(nid).second, "a second early copy of " + nid);
+    EntryId id;
+    for (const auto& [at, known] : log.undeleted) id = known == nid ? at : id;
+    if (id != EntryId{}) {  // else it was deleted since
+      REQUIRE(id > *told_, "an early copy of what the client has: " + nid);
+      auto stored = log.entries.find(id);
+      REQUIRE(stored == log.entries.end() || stored->second->priority >= 2, "it is not urgent: " + nid);
+    }
+    early_.emplace(nid, id);
+  }
+  REQUIRE(early_.size() <= model::kMaxEarly, "too many early copies are out");
+  world_.tally().Add("early copy");
+}
+
+void Connection::AckEarly(const std::set<std::string>& nids) {
+  std::string frame;
+  for (const std::string& nid : nids) {
+    early_.erase(nid);
+    frame += frame.empty() ? "" : ",";
+    wire::AppendJsonString(frame, nid);
+  }
+  session_.OnMessage(R"({"t":"ack","nids":[)" + frame + "]}", world_.now());
 }
 
 void Connection::CheckNotifications(JsonValue frame) {
@@ -207,6 +247,7 @@ void Connection::ReadLog(EntryId after, size_t max_entries, size_t max_bytes) {
 void Connection::ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) {
   world_.ListLog(number_, session_.user(), std::move(i), before, limit, filter);
 }
+void Connection::ListUrgent(size_t limit) { world_.ListUrgent(number_, session_.user(), limit); }
 void Connection::StoreReceipt(EntryId cursor) {
   REQUIRE(cursor <= std::max(session_.told(), claim_.cursor.value_or(EntryId{})), "a receipt beyond what was sent");
   world_.StoreReceipt(user_, claim_.device, cursor);

@@ -30,6 +30,8 @@ class Connection final : public session::SessionHost {
   void Hello(const std::string& frame, Claim claim);
   // The peer sends a receipt.
   void Ack(EntryId cursor);
+  // ... and one for early copies.
+  void AckEarly(const std::set<std::string>& nids);
   // The peer reads a frame; nothing when there is none.
   std::optional<std::string> Take();
   bool ended() const { return ended_; }
@@ -41,12 +43,14 @@ class Connection final : public session::SessionHost {
   void OpenLog(const std::string& user, const std::string& device) override;
   void ReadLog(EntryId after, size_t max_entries, size_t max_bytes) override;
   void ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) override;
+  void ListUrgent(size_t limit) override;
   void StoreReceipt(EntryId cursor) override;
   void StoreMark(std::string i, logs::MarkRequest request) override;
 
  private:
   void CheckWelcome(wire::JsonValue frame);
   void CheckNotifications(wire::JsonValue frame);
+  void CheckEarlyCopies(wire::JsonValue frame);
   void CheckChange(wire::JsonValue frame);
   void CheckNothingSkipped(EntryId prev, EntryId cur, const std::set<EntryId>& items, std::optional<EntryId> change);
   void CheckCounts(wire::JsonValue counts, const logs::Counts& expected);
@@ -61,6 +65,8 @@ class Connection final : public session::SessionHost {
   bool was_congested_ = false;
   std::optional<EntryId> told_;
   std::multiset<EntryId> unacked_;
+  std::map<std::string, EntryId> early_;  // copies that are out
+  std::set<std::string> overtook_;        // all that ever were
   session::Session session_;
 };
 

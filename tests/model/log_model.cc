@@ -37,6 +37,7 @@ constexpr std::string_view kMustHappen[] = {
     "restart",
     "repeated append",
     "old cursor",
+    "early copy",
     "clock set",
     "bye 4103",
     "bye 4200",

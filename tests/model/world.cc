@@ -393,6 +393,16 @@ void World::ListLog(uint64_t connection, const std::string& user, std::string i,
                        });
 }
 
+void World::ListUrgent(uint64_t connection, const std::string& user, size_t limit) {
+  Read<logs::ListPage>(
+      [this, user, limit](storage::Tier tier) {
+        return reader_->List(user, EntryId::Max(), limit, logs::ListFilter::kUrgent, tier);
+      },
+      [this, connection](const Result<logs::ListPage>& page) {
+        if (Connection* live = Find(connection)) live->session().OnUrgent(page);
+      });
+}
+
 void World::StoreReceipt(size_t user, const std::string& device, EntryId cursor) {
   EntryId& acked = users_[user].acked[device];
   acked = std::max(acked, cursor);

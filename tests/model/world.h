@@ -73,6 +73,7 @@ class World final : public logs::LogListener, public storage::FaultPoints, publi
   void ReadLog(uint64_t connection, const std::string& user, EntryId after, size_t max_entries, size_t max_bytes);
   void ListLog(uint64_t connection, const std::string& user, std::string i, EntryId before, size_t limit,
                logs::ListFilter filter);
+  void ListUrgent(uint64_t connection, const std::string& user, size_t limit);
   void StoreReceipt(size_t user, const std::string& device, EntryId cursor);
   void StoreMark(uint64_t connection, size_t user, std::string i, logs::MarkRequest request);
 
