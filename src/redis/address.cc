@@ -146,8 +146,8 @@ Status ParseQuery(std::string_view query, Deployment& deployment) {
       {"sentinel_password", deployment.sentinel_password, sentinel, "redis-sentinel"},
   };
   for (const auto& [name, value] : parameters->all()) {
-    const auto* const found =
-        std::find_if(std::begin(known), std::end(known), [&](const Known& one) { return one.name == name; });
+    const auto* const found = std::find_if(std::begin(known), std::end(known),
+                                           [&given = name](const Known& one) { return one.name == given; });
     if (found == std::end(known)) {
       return Wrong("known parameters are ca, cert, key, servername, sentinel_user and sentinel_password");
     }
