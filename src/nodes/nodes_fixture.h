@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "logs/redis_logs.h"
+#include "nodes/store_watch.h"
 #include "redis/client_fixture.h"
 
 namespace tocsin::nodes::fixture {
@@ -110,6 +111,74 @@ class TestNode : public logs::LogListener {
   TestClient client_;
   std::unique_ptr<logs::RedisLogs> logs_;
   std::vector<logs::LogUpdate> updates_;
+};
+
+// A node that watches its store, and nothing more.
+class WatchNode final {
+ public:
+  explicit WatchNode(const std::string& url) {
+    auto deployment = redis::ParseDeployment(url);
+    CHECK_MSG(deployment.ok(), deployment.status().message());
+    thread_.Run([&] {
+      watch_ = std::make_unique<StoreWatch>(
+          thread_.core(), deployment->kind,
+          StoreWatch::Events{.assessed = [this](const Durability&) { ++assessed_; },
+                             .lost =
+                                 [this](const Buckets& buckets) {
+                                   lost_buckets_ = buckets;
+                                   ++lost_;
+                                 },
+                             .prepare =
+                                 [this](std::function<void(const base::Status&)> then) {
+                                   logs_->Prepare([then = std::move(then)](const base::Result<int>& made) {
+                                     then(made.ok() ? base::Ok() : made.status());
+                                   });
+                                 }});
+      client_ = redis::Connect(thread_.core(), {.deployment = *deployment, .name = "watch", .listener = watch_.get()});
+      watch_->SetClient(*client_);
+      logs_ = std::make_unique<logs::RedisLogs>(
+          *client_, thread_.core(),
+          logs::RedisLogsOptions{.node = "watch", .on_epoch_missing = [this](int) { watch_->LookSoon(); }});
+      thread_.core().Every(50, [this] {
+        if (logs_) watch_->Tick();
+      });
+    });
+  }
+  ~WatchNode() {
+    thread_.Run([this] {
+      watch_->Stop();
+      client_->Stop();
+      logs_.reset();
+      client_.reset();
+    });
+  }
+  WatchNode(const WatchNode&) = delete;
+  WatchNode& operator=(const WatchNode&) = delete;
+
+  void OnCore(const std::function<void()>& task) { thread_.Run(task); }
+  runtime::Core& core() { return thread_.core(); }
+  redis::Client& redis() { return *client_; }
+  StoreWatch& watch() { return *watch_; }
+  logs::RedisLogs& logs() { return *logs_; }
+  bool healthy() const { return watch_->health().ok(); }
+  void Look() {
+    OnCore([this] { watch_->LookSoon(); });
+  }
+  int assessed() const { return assessed_; }
+  int lost() const { return lost_; }  // how often it was told
+  Buckets lost_buckets() {
+    Buckets buckets;
+    OnCore([&] { buckets = lost_buckets_; });
+    return buckets;
+  }
+
+ private:
+  redis::fixture::CoreThread thread_;
+  std::unique_ptr<StoreWatch> watch_;
+  std::unique_ptr<redis::Client> client_;
+  std::unique_ptr<logs::RedisLogs> logs_;
+  std::atomic<int> assessed_{0}, lost_{0};
+  Buckets lost_buckets_;
 };
 
 }  // namespace tocsin::nodes::fixture

@@ -1,5 +1,6 @@
 #include "nodes/store_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -17,34 +18,40 @@ using wire::RespReply;
 constexpr int64_t kRetryMs = 300;
 // By how much ids go above our clock after a loss: above those of the other nodes too.
 constexpr int64_t kClockMarginMs = 10'000;
+// By how much a mark goes above the one before, where the clock has not passed that yet.
+constexpr int64_t kMarkStepMs = 1'000;
 
 base::Gauge connected_gauge("tocsin_store_connected", "1 while the Redis store answers");
 base::Counter losses("tocsin_store_losses_total", "Failovers and restarts after which entries may be missing");
 
 // Notes which primary a bucket is on. KEYS: bucket. ARGV: address, replid, the replid it followed before, whether a
-// restart at the same address may have lost entries, whether slots may move, id of a loss mark (ms).
-// Answers {epoch, loss mark, whether it was set now}.
+// restart at the same address may have lost entries, whether slots may move, id of a loss mark (ms), how far a mark
+// goes above ids that are ahead of the clock (ms), the process (run_id). Answers {epoch, loss mark, whether it was set
+// now}.
 const redis::Script& SettleScript() {
   static const redis::Script script(R"lua(
 if redis.replicate_commands then redis.replicate_commands() end
-local was = redis.call('HMGET', KEYS[1], 'epoch', 'address', 'replid', 'lost', 'floor')
+local was = redis.call('HMGET', KEYS[1], 'epoch', 'address', 'replid', 'lost', 'floor', 'restart', 'run')
 if not was[1] then return {err = 'NOEPOCH'} end
 local lost = 0
-if was[3] ~= ARGV[2] then
-  if was[3] then
-    if was[2] == ARGV[1] then
-      if ARGV[4] == '1' then lost = 1 end
-    elseif was[3] == ARGV[3] or ARGV[5] == '0' then
-      lost = 1
-    end
+if was[3] ~= ARGV[2] or was[7] ~= ARGV[8] then
+  if was[3] and was[3] == ARGV[3] then
+    lost = 1  -- it followed that one: promoted, whatever its address
+  elseif was[3] and ARGV[8] ~= '' and was[7] == ARGV[8] and not string.find(ARGV[3], '[^0]') then
+    lost = 0  -- the same process, and no replica since: its first replica has come, which makes a new id
+  elseif was[3] and was[2] == ARGV[1] then
+    if ARGV[4] == '1' or was[6] == '1' then lost = 1 end
+  elseif was[3] and ARGV[5] == '0' then
+    lost = 1
   end
-  redis.call('HSET', KEYS[1], 'address', ARGV[1], 'replid', ARGV[2])
+  redis.call('HSET', KEYS[1], 'address', ARGV[1], 'replid', ARGV[2], 'run', ARGV[8])
   if lost == 1 then
-    local mark = math.max(tonumber(ARGV[6]), tonumber(was[5] or 0))
+    local mark = math.max(tonumber(ARGV[6]), was[5] and tonumber(was[5]) + tonumber(ARGV[7]) or 0)
     was[4] = string.format('%.0f-0', mark)
     redis.call('HSET', KEYS[1], 'lost', was[4], 'floor', string.format('%.0f', mark))
   end
 end
+if was[6] ~= ARGV[4] then redis.call('HSET', KEYS[1], 'restart', ARGV[4]) end
 return {was[1], was[4] or '', lost}
 )lua");
   return script;
@@ -79,6 +86,7 @@ void StoreWatch::Update(Change change) {
 
 Status StoreWatch::health() const {
   const auto now = verdict();
+  if (now->stopped) return Status(Code::kUnavailable, "this node is going away");
   if (!now->connected) {
     return Status(Code::kUnavailable,
                   "the Redis store does not answer" + (now->lost_why.empty() ? std::string() : ": " + now->lost_why));
@@ -105,6 +113,11 @@ void StoreWatch::OnLost(const std::string& address, const Status& why) {
     verdict.connected = false;
     verdict.lost_why = why.message();
   });
+}
+
+void StoreWatch::Stop() {
+  stopped_ = true;
+  Update([](Verdict& verdict) { verdict.stopped = true; });
 }
 
 void StoreWatch::LookSoon() {
@@ -141,11 +154,14 @@ void StoreWatch::Failed() {
 // Asks one command after the other, every primary each.
 void StoreWatch::Gather(size_t command, std::shared_ptr<std::vector<Primary>> primaries) {
   const auto commands = FactCommands();
-  const bool last = command == commands.size();
-  redis::Arguments ask = last ? redis::Arguments{"INFO", "replication"} : redis::Arguments(commands[command]);
   client_->CallEveryPrimary(
-      ask, [this, command, last, primaries](const Result<std::vector<Client::PrimaryReply>>& all) {
-        if (stopped_ || !all.ok()) return Failed();
+      commands[command], [this, command, primaries](const Result<std::vector<Client::PrimaryReply>>& all) {
+        if (stopped_ || !all.ok()) {
+          if (!verdict()->connected) {
+            Update([&all](Verdict& verdict) { verdict.lost_why = all.status().message(); });
+          }
+          return Failed();
+        }
         for (const Client::PrimaryReply& one : *all) {
           auto found = std::find_if(primaries->begin(), primaries->end(),
                                     [&one](const Primary& primary) { return primary.facts.address == one.address; });
@@ -153,14 +169,14 @@ void StoreWatch::Gather(size_t command, std::shared_ptr<std::vector<Primary>> pr
             found = primaries->insert(primaries->end(), Primary{});
             found->facts.address = one.address;
           }
-          if (last) {
-            found->replid = LineOf(one.reply.text, "master_replid");
+          Learn(found->facts, one.reply);
+          if (std::string replid = LineOf(one.reply.text, "master_replid"); !replid.empty()) {
+            found->replid = std::move(replid);
+            found->run_id = LineOf(one.reply.text, "run_id");
             found->replid2 = LineOf(one.reply.text, "master_replid2");
-          } else {
-            Learn(found->facts, one.reply);
           }
         }
-        if (!last) return Gather(command + 1, primaries);
+        if (command + 1 < FactCommands().size()) return Gather(command + 1, primaries);
         Assessed(*primaries);
       });
 }
@@ -193,6 +209,7 @@ void StoreWatch::Assessed(const std::vector<Primary>& primaries) {
 
 void StoreWatch::Settle(const std::vector<Primary>& primaries) {
   changed_.reset();
+  unsettled_ = false;
   // Ends when the last bucket has answered.
   std::shared_ptr<void> round(nullptr, [this](void*) {
     looking_ = false;
@@ -202,12 +219,17 @@ void StoreWatch::Settle(const std::vector<Primary>& primaries) {
       base::Log(base::Level::kWarn, "store_lost_entries", {{"buckets", changed_.count()}});
       events_.lost(changed_);
     }
+    if (unsettled_) return Failed();
     if (again_) LookSoon();
   });
   for (int bucket = 0; bucket < logs::kBuckets; ++bucket) {
     const std::string address = client_->AddressOf(logs::BucketKey(bucket));
-    for (const Primary& primary : primaries) {
-      if (primary.facts.address == address) SettleBucket(bucket, primary, round);
+    const auto primary = std::find_if(primaries.begin(), primaries.end(),
+                                      [&address](const Primary& one) { return one.facts.address == address; });
+    if (primary == primaries.end()) {
+      unsettled_ = true;  // it has moved meanwhile
+    } else {
+      SettleBucket(bucket, *primary, round);
     }
   }
 }
@@ -218,17 +240,18 @@ void StoreWatch::SettleBucket(int bucket, const Primary& primary, std::shared_pt
   const int64_t mark_ms = core_.clock().NowMs() + kClockMarginMs;
   client_->Eval(SettleScript(), {logs::BucketKey(bucket)},
                 {primary.facts.address, primary.replid, primary.replid2, sync ? "0" : "1", slots_move ? "1" : "0",
-                 std::to_string(mark_ms)},
+                 std::to_string(mark_ms), std::to_string(kMarkStepMs), primary.run_id},
                 [this, bucket, round](const Result<RespReply>& reply) {
                   if (stopped_) return;
                   if (!reply.ok() || reply->is_error() || reply->elements.size() != 3) {
-                    again_ = true;
+                    unsettled_ = true;
                     return;
                   }
+                  const bool lost_now = reply->elements[2].integer != 0;
                   Known& known = known_[static_cast<size_t>(bucket)];
                   Known now{reply->elements[0].text, reply->elements[1].text};
-                  // A node that has just started has nobody to tell.
-                  if (!known.epoch.empty() && (known.epoch != now.epoch || known.lost != now.lost)) {
+                  // Old news to a node that has just started: it has nobody to tell.
+                  if (lost_now || (!known.epoch.empty() && (known.epoch != now.epoch || known.lost != now.lost))) {
                     changed_.set(static_cast<size_t>(bucket));
                   }
                   known = std::move(now);

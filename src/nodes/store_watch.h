@@ -44,7 +44,8 @@ class StoreWatch final : public redis::Client::Listener {
   // On the Core. A look is taken soon: something says that the store is not what it was.
   void LookSoon();
   void Tick();
-  void Stop() { stopped_ = true; }
+  // From here on publishes are refused.
+  void Stop();
 
   // Thread-safe.
   base::Status health() const;
@@ -59,11 +60,12 @@ class StoreWatch final : public redis::Client::Listener {
     Durability durability;
     bool assessed = false;
     bool connected = false;
+    bool stopped = false;
     std::string lost_why;
   };
   struct Primary {
     ServerFacts facts;
-    std::string replid, replid2;
+    std::string run_id, replid, replid2;
   };
   struct Known {
     std::string epoch, lost;
@@ -86,7 +88,8 @@ class StoreWatch final : public redis::Client::Listener {
   bool stopped_ = false, looking_ = false, again_ = false;
   int64_t next_look_us_ = 0;
   std::vector<Known> known_{logs::kBuckets};
-  Buckets changed_;  // in this round
+  Buckets changed_;         // in this round
+  bool unsettled_ = false;  // some of this round were not reached
   std::atomic<std::shared_ptr<const Verdict>> verdict_;
 };
 
