@@ -23,6 +23,9 @@ using wire::RespReply;
 constexpr int64_t kWritePatienceMs = 2'000;
 constexpr int64_t kRetryMs = 100;  // before a read is asked again
 constexpr int64_t kWatchRetryMs = 1'000;
+// Watches that are told again: so many at once, so long apart. While a primary is away most may be in vain.
+constexpr size_t kWatchesAtOnce = 256, kWatchesAtOnceInOutage = 8;
+constexpr int64_t kWatchesApartMs = 20, kWatchesApartInOutageMs = 100;
 
 base::Counter unanswered("tocsin_redis_log_failures_total", "Scripts of user logs that failed");
 
@@ -292,48 +295,60 @@ void RedisLogs::Unwatch(const std::string& user) {
 }
 
 void RedisLogs::SendWatch(const std::string& user, Hint hint) {
-  watched_[user] = WatchState::kSent;
+  const uint64_t send = ++watch_sends_;
+  watched_[user] = send;
   Question question = QuestionFor(scripts_->watch, user, {WatchersKey(user)}, {options_.node});
-  Evaluate(std::move(question), [this, user, hint](const Result<RespReply>& reply) {
+  Evaluate(std::move(question), [this, user, hint, send](const Result<RespReply>& reply) {
     auto found = watched_.find(user);
-    if (found == watched_.end()) return;
+    if (found == watched_.end() || found->second != send) return;  // a later one counts
     if (!reply.ok()) {
       if (reply.status().code() == Code::kCancelled) return;
-      found->second = WatchState::kUnsent;
-      if (std::exchange(watch_timer_, true)) return;
-      core_.After(kWatchRetryMs, [this, life = std::weak_ptr(life_)] {
-        if (!life.expired()) SendUnsentWatches();
-      });
-      return;
+      found->second = kUnsent;
+      unsent_.push_back(user);
+      return SendUnsentWatchesIn(kWatchRetryMs);
     }
-    found->second = WatchState::kStored;
     auto head = DecodeHeadReply(*reply);
-    if (hint == Hint::kNone || !head.ok() || options_.listener == nullptr) return;
-    std::vector<LogUpdate> updates;
-    updates.push_back({user, {}, head->floor, head->counts, head->last, head->last});
-    options_.listener->OnCommitted(std::move(updates));
+    if (hint == Hint::kHead && head.ok()) Hinted({user, {}, head->floor, head->counts, head->last, head->last});
+  });
+}
+
+void RedisLogs::Hinted(LogUpdate hint) {
+  if (options_.listener == nullptr) return;
+  hints_.push_back(std::move(hint));
+  if (hints_.size() > 1) return;
+  core_.Post([this, life = std::weak_ptr(life_)] {
+    if (!life.expired()) options_.listener->OnCommitted(std::exchange(hints_, {}));
+  });
+}
+
+void RedisLogs::SendUnsentWatchesIn(int64_t ms) {
+  if (std::exchange(watch_timer_, true)) return;
+  core_.After(ms, [this, life = std::weak_ptr(life_)] {
+    if (life.expired()) return;
+    watch_timer_ = false;
+    SendUnsentWatches();
   });
 }
 
 void RedisLogs::SendUnsentWatches() {
-  if (!client_.connected()) {  // thousands may wait: not while there is nobody to tell
-    core_.After(kWatchRetryMs, [this, life = std::weak_ptr(life_)] {
-      if (!life.expired()) SendUnsentWatches();
-    });
-    return;
+  const bool outage = !client_.connected();
+  const size_t at_once = outage ? kWatchesAtOnceInOutage : kWatchesAtOnce;
+  for (size_t sent = 0; sent < at_once && !unsent_.empty(); ++sent) {
+    const std::string user = std::move(unsent_.front());
+    unsent_.pop_front();
+    auto found = watched_.find(user);
+    if (found != watched_.end() && found->second == kUnsent) SendWatch(user, Hint::kHead);
   }
-  watch_timer_ = false;
-  std::vector<std::string> users;
-  for (const auto& [user, state] : watched_) {
-    if (state == WatchState::kUnsent) users.push_back(user);
-  }
-  for (const std::string& user : users) SendWatch(user, Hint::kHead);
+  if (!unsent_.empty()) SendUnsentWatchesIn(outage ? kWatchesApartInOutageMs : kWatchesApartMs);
 }
 
 void RedisLogs::WatchAgain() {
-  std::vector<std::string> users;
-  for (const auto& [user, state] : watched_) users.push_back(user);
-  for (const std::string& user : users) SendWatch(user, Hint::kHead);
+  unsent_.clear();
+  for (auto& [user, send] : watched_) {
+    send = kUnsent;
+    unsent_.push_back(user);
+  }
+  SendUnsentWatches();
 }
 
 void RedisLogs::DropWatcher(const std::string& user, const std::string& node) {

@@ -13,6 +13,7 @@
 //    call. Callbacks in the options are called there.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -103,7 +104,7 @@ class RedisLogs final : public LogStore {
   void MarkLost(const std::function<bool(int bucket)>& which, model::EntryId upto,
                 std::function<void(const base::Status&)> then);
   // Tells the store again which logs are watched here: after a failover, which may have lost it. Each watched log is
-  // then hinted at.
+  // then hinted at. Thousands take a second or two: other calls are not to wait behind all of them.
   void WatchAgain();
   // Another node is gone: it is not a watcher of this log any more.
   void DropWatcher(const std::string& user, const std::string& node);
@@ -142,10 +143,12 @@ class RedisLogs final : public LogStore {
 
   void StoreReceipts(const std::string& user, Receipts receipts, Urgency urgency);
   void FlushReceipts();
-  enum class WatchState : uint8_t { kUnsent, kSent, kStored };
+  static constexpr uint64_t kUnsent = 0;
   enum class Hint : uint8_t { kNone, kHead };
   void SendWatch(const std::string& user, Hint hint);
   void SendUnsentWatches();
+  void SendUnsentWatchesIn(int64_t ms);
+  void Hinted(LogUpdate hint);
   void TellChange(LogUpdate update, std::vector<std::string> watchers);
 
   redis::Client& client_;
@@ -153,8 +156,11 @@ class RedisLogs final : public LogStore {
   const RedisLogsOptions options_;
   const std::unique_ptr<const Scripts> scripts_;
   std::map<std::string, Receipts> receipts_;
-  TextMap<WatchState> watched_;
+  TextMap<uint64_t> watched_;  // user -> number of the send that tells of it; kUnsent
+  uint64_t watch_sends_ = kUnsent;
+  std::deque<std::string> unsent_;    // users whose watch is to be sent, some at a time; those not kUnsent are not
   bool watch_timer_ = false;          // SendUnsentWatches() will be called
+  std::vector<LogUpdate> hints_;      // told at the end of what arrives together
   std::shared_ptr<const bool> life_;  // what waits for time looks whether it is there
 };
 

@@ -359,6 +359,14 @@ TEST_F(RedisLogsTest, AWatchIsStoredAtLast) {
   EXPECT_THAT(world_.Append("u", "d")->watchers, IsEmpty());
   world_.OnStore([&] { world_.logs().WatchAgain(); });
   EXPECT_TRUE(hinted("u", {kNow, 0}));
+  for (int n = 0; n < 600; ++n) world_.logs().Watch("w" + std::to_string(n));
+  world_.OnStore([&] { world_.updates.clear(); });
+  world_.OnStore([&] { world_.logs().WatchAgain(); });
+  EXPECT_TRUE(Eventually([&] {
+    size_t hints = 0;
+    world_.OnStore([&] { hints = world_.updates.size(); });
+    return hints == 602;
+  }));
   EXPECT_THAT(world_.Append("u", "e")->watchers, ElementsAre("node-a"));
 }
 
