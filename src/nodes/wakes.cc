@@ -23,6 +23,17 @@ base::Counter sent("tocsin_wakes_sent_total", "Wake-ups sent to other nodes");
 base::Counter heard("tocsin_wakes_heard_total", "Wake-ups that came from other nodes");
 base::Counter to_the_dead("tocsin_wakes_to_the_dead_total", "Wake-ups for nodes that do not live any more");
 
+// Makes the stream of a node, which expires. KEYS: it. ARGV: node, ttl ms. Answers where it ends.
+const redis::Script& MakeScript() {
+  static const redis::Script script(R"lua(
+if redis.replicate_commands then redis.replicate_commands() end
+local last = redis.call('XADD', KEYS[1], 'MAXLEN', '1', '*', 'node', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return last
+)lua");
+  return script;
+}
+
 std::string_view NextWord(std::string_view& text) {
   const size_t end = std::min(text.find(' '), text.size());
   const std::string_view word = text.substr(0, end);
@@ -73,7 +84,7 @@ void Wakes::Start(std::function<void()> ready) {
 }
 
 void Wakes::Make() {
-  client_.Call(key_, {"XADD", key_, "MAXLEN", "1", "*", "node", node_}, [this](const Result<RespReply>& reply) {
+  client_.Eval(MakeScript(), {key_}, {node_, std::to_string(kNodeTtlMs)}, [this](const Result<RespReply>& reply) {
     if (stopped_) return;
     if (!reply.ok() || reply->is_error()) {
       if (reply.ok()) base::Log(base::Level::kError, "wakes_refused", {{"key", key_}, {"error", reply->text}});
@@ -83,7 +94,6 @@ void Wakes::Make() {
     }
     last_ = reply->text;
     made_ = true;
-    Tick();
     if (auto ready = std::exchange(ready_, {})) ready();
     Read();
   });
