@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "nodes/entries.h"
 #include "notifier/router.h"
 
 namespace tocsin::nodes {
@@ -38,6 +37,18 @@ while at <= #ARGV do
   at = at + 1 + words
 end
 return ids
+)lua");
+  return script;
+}
+
+// Answers which of the entries ARGV are not in the stream KEYS[1].
+const redis::Script& MissingScript() {
+  static const redis::Script script(R"lua(
+local missing = {}
+for _, id in ipairs(ARGV) do
+  if #redis.call('XRANGE', KEYS[1], id, id) == 0 then missing[#missing + 1] = id end
+end
+return missing
 )lua");
   return script;
 }
@@ -98,7 +109,10 @@ void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
     std::vector<std::string> nids;
     Status failure;
     Then then;
-    ~Request() { failure.ok() ? then(std::move(nids)) : then(failure); }
+    size_t open = 1;  // answers, and this function's own share
+    void Close() {
+      if (--open == 0) failure.ok() ? then(std::move(nids)) : then(failure);
+    }
   };
   auto request = std::make_shared<Request>();
   request->nids.resize(entries.size());
@@ -119,7 +133,7 @@ void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
     auto answered = [this, request, partition, chosen](const Result<RespReply>& reply) {
       if (!reply.ok() || reply->is_error() || (chosen.size() > 1 && reply->elements.size() != chosen.size())) {
         request->failure = reply.ok() ? FailureOf(*reply) : reply.status();
-        return;
+        return request->Close();
       }
       std::vector<std::string> ids;
       if (chosen.size() == 1 && reply->elements.empty()) ids.push_back(reply->text);
@@ -129,9 +143,12 @@ void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
         if (id) request->nids[chosen[i]] = notifier::NidOf(streams_[partition], *id);
       }
       Remember(partition, ids);
+      request->Close();
     };
+    ++request->open;
     Append(partition, chosen.size(), std::move(words), std::move(answered));
   }
+  request->Close();
 }
 
 void RedisPublisher::Append(size_t partition, size_t entries, redis::Arguments words, Answered then) {
@@ -195,8 +212,8 @@ void RedisPublisher::CountLost() {
   }
 }
 
-// Looks the ids up, kCheckAtOnce at a time: what is not between the first and the last of them is gone.
-void RedisPublisher::Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<EntryId> missing) {
+// Looks the ids up, kCheckAtOnce at a time.
+void RedisPublisher::Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<std::string> missing) {
   const std::string& stream = streams_[partition];
   if (confirmed.empty()) {
     if (missing.empty()) return;
@@ -204,29 +221,25 @@ void RedisPublisher::Check(size_t partition, std::deque<Confirmed> confirmed, st
     base::Log(base::Level::kError, "confirmed_entries_lost",
               {{"stream", stream},
                {"entries", missing.size()},
-               {"first", missing.front().ToString()},
-               {"last", missing.back().ToString()},
+               {"first", missing.front()},
+               {"last", missing.back()},
                {"mend", "publish them again; raise min-replicas-to-write to lose none in a failover"}});
     return;
   }
-  std::sort(confirmed.begin(), confirmed.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  const size_t size = std::min(confirmed.size(), kCheckAtOnce);
-  std::vector<EntryId> ids;
-  for (size_t i = 0; i < size; ++i) ids.push_back(confirmed[i].id);
-  confirmed.erase(confirmed.begin(), confirmed.begin() + static_cast<ptrdiff_t>(size));
-  auto looked = [this, partition, ids, confirmed = std::move(confirmed),
+  const auto size = static_cast<ptrdiff_t>(std::min(confirmed.size(), kCheckAtOnce));
+  redis::Arguments ids;
+  for (auto one = confirmed.begin(); one != confirmed.begin() + size; ++one) ids.push_back(one->id.ToString());
+  confirmed.erase(confirmed.begin(), confirmed.begin() + size);
+  auto looked = [this, partition, confirmed = std::move(confirmed),
                  missing = std::move(missing)](const Result<RespReply>& reply) mutable {
-    if (!reply.ok() || reply->is_error()) return;
-    const std::vector<StreamEntry> there = EntriesOf(*reply);
-    for (const EntryId& id : ids) {
-      const auto at = std::lower_bound(there.begin(), there.end(), id,
-                                       [](const StreamEntry& entry, EntryId wanted) { return entry.id < wanted; });
-      if (at == there.end() || at->id != id) missing.push_back(id);
+    if (!reply.ok() || reply->is_error()) {
+      base::Log(base::Level::kWarn, "confirmed_entries_unknown", {{"stream", streams_[partition]}});
+      return;
     }
+    for (const RespReply& id : reply->elements) missing.push_back(id.text);
     Check(partition, std::move(confirmed), std::move(missing));
   };
-  client_.Call(stream, {"XRANGE", stream, ids.front().ToString(), ids.back().ToString()}, std::move(looked),
-               {.patience_ms = kPatienceMs});
+  client_.Eval(MissingScript(), {stream}, std::move(ids), std::move(looked), {.patience_ms = kPatienceMs});
 }
 
 }  // namespace tocsin::nodes

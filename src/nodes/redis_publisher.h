@@ -51,7 +51,7 @@ class RedisPublisher final : public notifier::Publisher {
   void WaitSoon(size_t partition, std::function<void(const base::Status&)> then);
   void Wait(size_t partition);
   void Remember(size_t partition, const std::vector<std::string>& ids);
-  void Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<model::EntryId> missing);
+  void Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<std::string> missing);
 
   runtime::Core& core_;
   redis::Client& client_;
