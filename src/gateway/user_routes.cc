@@ -67,8 +67,8 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
 
   void AnswerIfDue() {
     if (!self_ || waits_ || !welcomed_) return;
-    // What is on its way belongs to the answer; its frame calls again.
-    if (session_->session().reading() && !SendCongested() && !drained_) return;
+    // What is on its way belongs to the answer. Its frame calls again; a read that finds nothing sends none.
+    if (session_->session().reading() && !SendCongested() && !drained_) return LookAgain();
     const std::shared_ptr<Puller> self = std::move(self_);
     hub_.Dismiss(*this);
     std::string body = "{\"cur\":";
@@ -78,11 +78,21 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
     session_.reset();
   }
 
+  void LookAgain() {
+    if (std::exchange(looks_, true)) return;
+    hub_.core().After(kLookMs, [self = shared_from_this()] {
+      self->looks_ = false;
+      self->AnswerIfDue();
+    });
+  }
+
+  static constexpr int64_t kLookMs = 5;
+
   Hub& hub_;
   Responder respond_;
   std::string frames_;
   EntryId cur_;
-  bool waits_ = false, scheduled_ = false, welcomed_ = false, drained_ = false;
+  bool waits_ = false, scheduled_ = false, looks_ = false, welcomed_ = false, drained_ = false;
   std::shared_ptr<UserSession> session_;
   std::shared_ptr<Puller> self_;  // until it has answered
 };
