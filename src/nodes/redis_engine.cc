@@ -15,7 +15,6 @@ using base::Code;
 using base::Result;
 using base::Status;
 
-constexpr auto kStartPatience = std::chrono::seconds(15);
 constexpr int64_t kHeartbeatMs = 5'000;
 // How often every watched log is compared with the store: a wake-up that was lost costs no more than this.
 constexpr int64_t kCompareMs = 25'000;
@@ -83,7 +82,11 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
              .on_epoch_missing = [this](int) { watch_.LookSoon(); }}),
       wakes_(core_, *client_, node_,
              {.woken = [this](std::vector<logs::LogUpdate> updates) { listener_.OnCommitted(std::move(updates)); },
-              .doubt = [this] { doubt_ = true; },
+              .doubt =
+                  [this] {
+                    doubt_ = true;
+                    watch_.LookSoon();  // a stream that vanished may not be all that did
+                  },
               .dead = [this](const std::string& user, const std::string& node) { logs_.DropWatcher(user, node); }}),
       publisher_(core_, *client_, watch_, PartitionsOf(options_.ingest_streams.front(), options_.partitions),
                  options_.wait_replicas),
@@ -103,9 +106,14 @@ RedisEngine::~RedisEngine() { Stop(); }
 Status RedisEngine::Start() {
   std::future<Status> answer = starting_->answer.get_future();
   thread_ = std::thread([this] { core_.Run(); });
-  if (answer.wait_for(kStartPatience) == std::future_status::ready) return answer.get();
+  const std::chrono::milliseconds patience(options_.start_patience_ms);
+  if (answer.wait_for(patience) == std::future_status::ready) return answer.get();
   starting_->given = true;
-  return Status(Code::kUnavailable, options_.deployment.ToString() + ": " + std::string(watch_.health().message()));
+  const Status health = watch_.health();
+  return Status(Code::kUnavailable,
+                options_.deployment.ToString() + ": " +
+                    (health.ok() ? "the Redis store answers, but refuses what a node needs: the log says what"
+                                 : std::string(health.message())));
 }
 
 void RedisEngine::OnAssessed(const Durability& durability) {
@@ -126,7 +134,7 @@ void RedisEngine::Begin() {
 
 void RedisEngine::Tick() {
   watch_.Tick();
-  if (!begun_ || released_) return;
+  if (!begun_) return;
   for (auto& router : routers_) router->Tick();
   retention_.Tick();
   const int64_t now_us = core_.clock().MonotonicUs();

@@ -33,6 +33,7 @@ struct RedisEngineOptions {
   int wait_replicas = 0;          // that an answer to a publish waits for; 0: none
   size_t log_max_entries = model::kLogMaxEntries;
   std::vector<notifier::RetentionRule> retention;  // of streams and partitions, and of their dead letters
+  int64_t start_patience_ms = 15'000;              // that Start() has for a store that does not answer yet
 };
 
 class RedisEngine {
