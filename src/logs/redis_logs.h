@@ -35,8 +35,8 @@
 namespace tocsin::logs {
 
 struct RedisLogsOptions {
-  size_t max_entries = model::kLogMaxEntries;  // of one log
-  const base::Clock* clock = &base::SystemClock();
+  size_t max_entries = model::kLogMaxEntries;       // of one log
+  const base::Clock* clock = &base::SystemClock();  // asked on any Core
   base::Random* random = &base::SystemRandom();
   std::string node;                 // this node's name, as watchers are told
   LogListener* listener = nullptr;  // may be null
