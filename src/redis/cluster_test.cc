@@ -198,6 +198,18 @@ TEST(ClusterTest, BlockingCallsFollowTheirSlot) {
   EXPECT_EQ(TestClient::Text(popped.get_future().get()), "[a1, x]");
 }
 
+TEST(ClusterTest, Tls) {
+  const fixture::TlsFiles files;
+  std::vector<std::string> settings = files.Settings();
+  settings.push_back("tls-cluster yes");
+  Cluster cluster(2, 0, settings);
+  std::string url = cluster.url();
+  url.replace(0, 5, "rediss");
+  TestClient client(url + files.trust());
+  for (const char* key : {"a1", "foo", "bar", "zap"}) EXPECT_EQ(client.Say(key, {"SET", key, "v"}, kPatient), "OK");
+  for (const auto& node : cluster.nodes) EXPECT_GT(node->Ask({"DBSIZE"}).integer, 0);
+}
+
 TEST(ClusterTest, SaysWhatIsWrong) {
   Server alone;
   Server unmade({"cluster-enabled yes"});

@@ -182,9 +182,7 @@ void Node::Retire() {
 }
 
 void Node::Abandon() {
-  *alive_ = false;
-  alive_.reset();
-  alive_ = std::make_shared<bool>(true);
+  alive_ = std::make_shared<bool>(true);  // timers that are set find the old one gone
   retired_ = true;
   if (!run_id_.empty()) connected.Add(-1);
   run_id_.clear();

@@ -135,35 +135,24 @@ inline wire::RespReply Ask(uint16_t port, const std::vector<std::string>& comman
 class Server {
  public:
   enum class Kind { kServer, kSentinel };
-  // `settings`: lines of redis.conf behind the fixture's own (loopback, port, folder, nothing saved).
-  explicit Server(std::vector<std::string> settings = {}, Kind kind = Kind::kServer, uint16_t port = FreePort())
+  // `port` 0: one that is free. `settings`: lines of redis.conf behind the fixture's own (loopback, port, folder,
+  // nothing saved).
+  explicit Server(std::vector<std::string> settings = {}, Kind kind = Kind::kServer, uint16_t port = 0)
       : kind_(kind), port_(port), settings_(std::move(settings)) {
-    WriteConfig();
-    Start();
+    bool up = false;
+    for (int tries = 0; tries < 5 && !up; ++tries) {
+      if (port == 0) port_ = FreePort();
+      WriteConfig();
+      up = Launch();
+    }
+    CHECK_MSG(up, "redis-server does not start: " + log());
   }
   ~Server() { Kill(); }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   // Waits until it answers. Not while it runs.
-  void Start() {
-    CHECK(pid_ < 0);
-    pid_ = fork();
-    CHECK(pid_ >= 0);
-    if (pid_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      const std::string log = folder_ / "log";
-      const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-      dup2(out, 1);
-      dup2(out, 2);
-      const std::string config = folder_ / "redis.conf";
-      const char* const mode = kind_ == Kind::kSentinel ? "--sentinel" : nullptr;
-      execlp("redis-server", "redis-server", config.c_str(), mode, static_cast<char*>(nullptr));
-      _exit(127);
-    }
-    const bool up = Eventually([this] { return !Ask({"PING"}).text.starts_with("unreachable"); });
-    CHECK_MSG(up, "redis-server does not start");
-  }
+  void Start() { CHECK_MSG(Launch(), "redis-server does not start: " + log()); }
   void Kill() { End(SIGKILL); }
   void Stop() { End(SIGTERM); }  // saves what is to be saved
   void Restart() {
@@ -219,6 +208,31 @@ class Server {
       out << line << "\n";
     }
   }
+  // False: the process has ended, for want of its port perhaps.
+  bool Launch() {
+    CHECK(pid_ < 0);
+    const std::string out = folder_ / "log", config = folder_ / "redis.conf";
+    const char* const mode = kind_ == Kind::kSentinel ? "--sentinel" : nullptr;
+    pid_ = fork();
+    CHECK(pid_ >= 0);
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const int descriptor = open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+      dup2(descriptor, 1);
+      dup2(descriptor, 2);
+      execlp("redis-server", "redis-server", config.c_str(), mode, static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    bool ended = false;
+    const bool up = Eventually([&] {
+      int status = 0;
+      ended = waitpid(pid_, &status, WNOHANG) == pid_;
+      // Not another one that took the port.
+      return ended || Info("server", "process_id") == std::to_string(pid_);
+    });
+    if (ended) pid_ = -1;
+    return up && !ended;
+  }
   void End(int signal) {
     if (pid_ < 0) return;
     kill(pid_, signal);
@@ -230,7 +244,7 @@ class Server {
   }
 
   const Kind kind_;
-  const uint16_t port_;
+  uint16_t port_;
   uint16_t plain_port_ = port_;  // without TLS
   std::string password_;
   std::vector<std::string> settings_;
