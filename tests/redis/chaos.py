@@ -35,8 +35,10 @@ class Faults:
     async def kill_nodes(self) -> None:
         while True:
             await asyncio.sleep(self.every)
-            node = self.chance.choice([node for node in self.nodes.nodes if node is not self.frozen])
-            routed = node is await asyncio.to_thread(self.nodes.router)
+            router = await asyncio.to_thread(self.nodes.router)
+            spared = (self.frozen, router) if self.frozen else ()  # whoever has taken over shall still be there at the end
+            node = self.chance.choice([node for node in self.nodes.nodes if node not in spared])
+            routed = node is router
             await node.kill()
             self.kills += 1
             await asyncio.sleep(self.chance.uniform(0, self.every / 2))

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from checker import Answer, Report, Request  # noqa: E402
 from clients import Http, ProtocolError  # noqa: E402
 from groups_checker import Failure  # noqa: E402
 from resp_client import Resp  # noqa: E402
-from server import API_KEY, Server  # noqa: E402
+from server import API_KEY, WAIT_S, Server  # noqa: E402
 from stores import INGEST, RedisProcess, Store  # noqa: E402
 from workload import APPLIED, GONE, STORED, Device, Load, Producer, World  # noqa: E402
 
@@ -54,14 +55,14 @@ class Nodes:
         living = [node.port for node in self.nodes if node.process is not None and node.port]
         return self.random.choice(living or [1])  # nobody listens there
 
-    # The name that the process has given itself, as its log says it last.
-    def name_of(self, node: Server) -> str:
-        return ([line["node"] for line in log_lines(node) if line["event"] == "node_up"] or [""])[-1]
-
-    # The node that holds the lease of the ingest stream, by the store's own word.
+    # The node that routes, as the logs say: the last that has taken the lease, if its process is still the same.
     def router(self) -> Server | None:
-        holder = self.store.producer(0, "").get(f"tocsin:{{{INGEST}}}:{INGEST}:lease")
-        return next((node for node in self.nodes if node.process is not None and self.name_of(node) == holder), None)
+        takers = []
+        for node in self.nodes:
+            last = [line for line in log_lines(node) if line["event"] in ("ready", "lease_taken", "lease_lost")][-1:]
+            if last and last[0]["event"] == "lease_taken" and node.process is not None:
+                takers.append((last[0]["ts"], node.directory.name, node))
+        return max(takers)[2] if takers else None
 
     def log_tail(self) -> str:
         return "\n".join(f"{node.directory.name}: {node.log_tail()}" for node in self.nodes)
@@ -162,6 +163,8 @@ class NodeLoad:
     """Producers of both kinds and devices, many users, a rate; started, settled and judged as the load of tests/crash."""
 
     def __init__(self, world: World, users: int, rate: int, primary: Callable[[], RedisProcess]):
+        self.world, self.primary = world, primary
+        self.load = Load(world, 0, 0)  # while there are no users, it has no devices of its own
         world.users += [f"user{n}" if n % 2 else f"user{n // 2}}}{{b{n}" for n in range(users)]
         for number, user in enumerate(world.users):
             world.devices.append(Device(world, user, "phone", APPLIED))
@@ -171,14 +174,28 @@ class NodeLoad:
         each = 16 / (rate / 5)
         self.over_http = [NodeProducer(world, f"http{n}", each) for n in range(8)]
         self.adders = [Adder(world, f"adder{n}", primary, each) for n in range(8)]
-        self.load = Load(world, 0, 0)
         self.load.producers = [*self.over_http, *self.adders]
 
     def start(self) -> None:
         self.load.start()
 
+    # Once nobody publishes, what was accepted is routed: then the logs are whole.
     async def settle(self) -> Report:
+        self.world.publishing = False
+        await asyncio.wait_for(asyncio.gather(*self.load.publishing), WAIT_S)
+        end = time.monotonic() + WAIT_S
+        while not await asyncio.to_thread(self._is_routed):
+            if time.monotonic() > end:
+                self.world.unexpected.append(f"not all was routed within {WAIT_S} s")
+                break
+            await asyncio.sleep(0.1)
         return await self.load.settle()
+
+    def _is_routed(self) -> bool:
+        client = self.primary().client()
+        group = next(group for group in client.xinfo_groups(INGEST) if group["name"] == "tocsin")
+        last = client.xinfo_stream(INGEST)["last-generated-id"]
+        return group["pending"] == 0 and group["last-delivered-id"] == last
 
     async def discard(self) -> None:
         await self.load.discard()
