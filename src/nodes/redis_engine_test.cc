@@ -44,8 +44,8 @@ class Engine final : public logs::LogListener {
   }
   std::future<Nids> Begin(const std::string& user) {
     auto promise = std::make_shared<std::promise<Nids>>();
-    engine_->publisher().Publish({{{"user_id", user}, {"message", "m"}}},
-                                 [promise](const Nids& nids) { promise->set_value(nids); });
+    const std::vector<model::StreamFields> entries = {{{"user_id", user}, {"message", "m"}}};
+    engine_->publisher().Publish(entries, [promise](const Nids& nids) { promise->set_value(nids); });
     return promise->get_future();
   }
   // Until it is taken: the nid.

@@ -129,7 +129,8 @@ TEST(RedisPublisherTest, WithoutTheServerItIsSaidAtOnce) {
   ASSERT_TRUE(Eventually([&] { return !publishing.publisher().health().ok(); }));
   // Inside the call: nothing waits.
   bool answered = false;
-  publishing.publisher().Publish({Entry("ada")}, [&answered](const Nids& nids) {
+  const std::vector<model::StreamFields> entries = {Entry("ada")};
+  publishing.publisher().Publish(entries, [&answered](const Nids& nids) {
     EXPECT_EQ(nids.status().code(), Code::kUnavailable);
     answered = true;
   });
