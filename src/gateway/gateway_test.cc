@@ -37,7 +37,8 @@ class Service {
     router_ = std::make_unique<notifier::Router>(*streams_, *logs_, base::SystemClock(),
                                                  std::vector<std::string>{"notifications_stream"});
     committer_ = std::make_unique<storage::Committer>(
-        *store_, base::SystemClock(), std::vector<storage::Participant*>{router_.get(), streams_.get(), logs_.get()});
+        *store_, base::SystemClock(),
+        std::vector<storage::Participant*>{router_.get(), streams_.get(), logs_.get(), &idempotency()});
     router_->SetCommitter(*committer_);
     options_.listen_port = 0;
     options_.api_keys = *auth::ApiKeys::Parse(std::string("p:") + std::string(kKey));
@@ -46,7 +47,8 @@ class Service {
     options_.token_keys = keys;
     embedded_ = std::make_unique<EmbeddedEngine>(EmbeddedEngine{*committer_, *streams_});
     log_store_ = std::make_unique<logs::EmbeddedLogs>(*store_, *committer_, *logs_, readers_);
-    publisher_ = std::make_unique<notifier::EmbeddedPublisher>(*store_, *committer_, *streams_, options_.ingest_stream);
+    publisher_ = std::make_unique<notifier::EmbeddedPublisher>(*store_, *committer_, *streams_, idempotency(),
+                                                               options_.ingest_stream);
     gateway_ = std::make_unique<Gateway>(
         Gateway::Parts{*log_store_, *publisher_, base::SystemClock(), base::SystemRandom(), embedded_.get()}, options_,
         cores);
@@ -64,12 +66,18 @@ class Service {
   Gateway& gateway() { return *gateway_; }
 
  private:
+  notifier::Idempotency& idempotency() {
+    if (!idempotency_) idempotency_ = std::make_unique<notifier::Idempotency>(*store_, base::SystemClock());
+    return *idempotency_;
+  }
+
   storage::TempDir dir_{storage::TempDir::Where::kMemory};
   std::unique_ptr<storage::Store> store_;
   Fanout fanout_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
   std::unique_ptr<notifier::Router> router_;
+  std::unique_ptr<notifier::Idempotency> idempotency_;
   std::unique_ptr<storage::Committer> committer_;
   runtime::WorkerPool readers_{"reader", 2};
   GatewayOptions options_;

@@ -1,6 +1,9 @@
 // POST /v1/notifications: validated on the Core, appended by the publisher, answered when it is durable.
 #include "wire/publish.h"
 
+#include <algorithm>
+
+#include "auth/digest.h"
 #include "base/metrics.h"
 #include "gateway/connection.h"
 #include "gateway/routes.h"
@@ -34,8 +37,11 @@ void Publish(Exchange& exchange) {
   if (!type) {
     return exchange.respond(Problem(415, "content_type", "send application/json or application/x-ndjson"));
   }
-  if (!request.idempotency_key.empty()) {
-    return exchange.respond(Problem(400, "not_supported", "Idempotency-Key is not supported yet: send without it"));
+  const bool printable = std::all_of(request.idempotency_key.begin(), request.idempotency_key.end(),
+                                     [](char c) { return c > ' ' && c < 0x7F; });
+  if (request.idempotency_key.size() > model::kMaxIdempotencyKey || !printable) {
+    return exchange.respond(Problem(400, "bad_idempotency_key",
+                                    "`Idempotency-Key`: expected 1 to 255 printable ASCII characters without spaces"));
   }
   std::vector<model::Notification> notifications;
   if (auto error = wire::ParsePublish(*type, request.body, notifications)) {
@@ -48,10 +54,17 @@ void Publish(Exchange& exchange) {
   std::vector<model::StreamFields> entries;
   entries.reserve(notifications.size());
   for (const model::Notification& notification : notifications) entries.push_back(wire::ToFields(notification));
+  notifier::IdempotencyKey key;
+  if (!request.idempotency_key.empty()) {
+    key = {exchange.key.name, request.idempotency_key, std::string(auth::AsBytes(auth::Sha256(request.body)))};
+  }
   auto answer = [&backend, respond = exchange.respond](const base::Result<std::vector<std::string>>& nids) {
+    if (!nids.ok() && nids.status().code() == base::Code::kConflict) {
+      return respond(Problem(409, "idempotency_conflict", nids.status().message()));
+    }
     respond(nids.ok() ? Accepted(*nids, backend.publisher.durability()) : ProblemOf(nids.status()));
   };
-  backend.publisher.Publish(std::move(entries), answer);
+  backend.publisher.Publish({std::move(entries), std::move(key)}, answer);
 }
 
 }  // namespace tocsin::gateway

@@ -35,6 +35,9 @@ inline constexpr int kDefaultListLimit = 50;
 inline constexpr int kMaxListLimit = 200;
 inline constexpr size_t kMaxToken = 8 << 10;  // bytes of a JWT
 
+inline constexpr size_t kMaxIdempotencyKey = 255;              // bytes, printable ASCII
+inline constexpr int64_t kIdempotencyMs = 24LL * 3600 * 1000;  // how long a key is remembered
+
 // What one connection may cost.
 inline constexpr size_t kMaxHttpHead = 16 << 10;         // bytes of request line and headers: 431
 inline constexpr size_t kMaxHttpHeaders = 64;            // header lines: 431

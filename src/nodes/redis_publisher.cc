@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "model/limits.h"
+#include "nodes/keys.h"
 #include "notifier/router.h"
 
 namespace tocsin::nodes {
@@ -53,12 +55,37 @@ return missing
   return script;
 }
 
+// The same for a request that has an Idempotency-Key, unless that was used before. KEYS: stream, what the key was
+// answered. ARGV: fingerprint, ms to remember it, words as above.
+const redis::Script& AppendOnceScript() {
+  static const redis::Script script(R"lua(
+if redis.replicate_commands then redis.replicate_commands() end
+local earlier = redis.call('GET', KEYS[2])
+local ids = {}
+if earlier then
+  if string.sub(earlier, 1, #ARGV[1]) ~= ARGV[1] then return {err = 'OTHERBODY'} end
+  for id in string.gmatch(string.sub(earlier, #ARGV[1] + 1), '%S+') do ids[#ids + 1] = id end
+  return ids
+end
+local at = 3
+while at <= #ARGV do
+  local words = tonumber(ARGV[at])
+  ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + words))
+  at = at + 1 + words
+end
+redis.call('SET', KEYS[2], ARGV[1] .. table.concat(ids, ' '), 'PX', ARGV[2])
+return ids
+)lua");
+  return script;
+}
+
 // What the server said instead of ids.
 Status FailureOf(const RespReply& reply) {
   const std::string_view text = reply.text;
   if (text.starts_with("OOM")) {
     return Status(Code::kNoSpace, "the Redis store is out of memory (maxmemory); nothing was stored");
   }
+  if (text.starts_with("OTHERBODY")) return Status(Code::kConflict, std::string(notifier::kOtherBody));
   if (text.starts_with("WRONGTYPE")) {
     return Status(Code::kInternal,
                   "the key of the ingest stream holds something else in this Redis: rename one of them");
@@ -81,14 +108,14 @@ RedisPublisher::RedisPublisher(runtime::Core& core, redis::Client& client, const
   CHECK(!streams_.empty());
 }
 
-void RedisPublisher::Publish(std::vector<model::StreamFields> entries, Then then) {
+void RedisPublisher::Publish(notifier::PublishRequest request, Then then) {
   if (Status status = health(); !status.ok()) return then(status);
   if (queued_.load(std::memory_order_relaxed) >= kMaxQueued) {
     return then(Status(Code::kUnavailable, "too many publishes wait for the Redis store"));
   }
   queued_.fetch_add(1, std::memory_order_relaxed);
-  core_.Post([this, entries = std::move(entries), then = std::move(then)]() mutable {
-    Send(std::move(entries), [this, then = std::move(then)](const Result<std::vector<std::string>>& nids) {
+  core_.Post([this, request = std::move(request), then = std::move(then)]() mutable {
+    Send(std::move(request), [this, then = std::move(then)](const Result<std::vector<std::string>>& nids) {
       queued_.fetch_sub(1, std::memory_order_relaxed);
       then(nids);
     });
@@ -104,7 +131,8 @@ size_t RedisPublisher::PartitionOf(const model::StreamFields& entry) const {
 }
 
 // By partition, each in one step; the ids come together in the order of the entries.
-void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
+void RedisPublisher::Send(notifier::PublishRequest asked, Then then) {
+  std::vector<model::StreamFields>& entries = asked.entries;
   struct Request {
     std::vector<std::string> nids;
     Status failure;
@@ -118,7 +146,9 @@ void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
   request->nids.resize(entries.size());
   request->then = std::move(then);
   std::vector<std::vector<size_t>> by_partition(streams_.size());
-  for (size_t i = 0; i < entries.size(); ++i) by_partition[PartitionOf(entries[i])].push_back(i);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    by_partition[PartitionOf(entries[asked.key.given() ? 0 : i])].push_back(i);
+  }
   for (size_t partition = 0; partition < streams_.size(); ++partition) {
     std::vector<size_t>& chosen = by_partition[partition];
     if (chosen.empty()) continue;
@@ -131,12 +161,13 @@ void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
       }
     }
     auto answered = [this, request, partition, chosen](const Result<RespReply>& reply) {
-      if (!reply.ok() || reply->is_error() || (chosen.size() > 1 && reply->elements.size() != chosen.size())) {
+      const bool one = reply.ok() && reply->elements.empty() && chosen.size() == 1;
+      if (!reply.ok() || reply->is_error() || (!one && reply->elements.size() != chosen.size())) {
         request->failure = reply.ok() ? FailureOf(*reply) : reply.status();
         return request->Close();
       }
       std::vector<std::string> ids;
-      if (chosen.size() == 1 && reply->elements.empty()) ids.push_back(reply->text);
+      if (one) ids.push_back(reply->text);
       for (const RespReply& id : reply->elements) ids.push_back(id.text);
       for (size_t i = 0; i < chosen.size(); ++i) {
         const auto id = EntryId::Parse(ids[i]);
@@ -146,12 +177,13 @@ void RedisPublisher::Send(std::vector<model::StreamFields> entries, Then then) {
       request->Close();
     };
     ++request->open;
-    Append(partition, chosen.size(), std::move(words), std::move(answered));
+    Append(partition, chosen.size(), std::move(words), asked.key, std::move(answered));
   }
   request->Close();
 }
 
-void RedisPublisher::Append(size_t partition, size_t entries, redis::Arguments words, Answered then) {
+void RedisPublisher::Append(size_t partition, size_t entries, redis::Arguments words,
+                            const notifier::IdempotencyKey& key, Answered then) {
   const std::string& stream = streams_[partition];
   if (wait_replicas_ > 0) {
     // Both have to answer, the replicas' word behind the entry's.
@@ -160,6 +192,14 @@ void RedisPublisher::Append(size_t partition, size_t entries, redis::Arguments w
       then(appended->ok() && !(*appended)->is_error() && !replicated.ok() ? Result<RespReply>(replicated) : *appended);
     });
     then = [appended](const Result<RespReply>& reply) { *appended = reply; };
+  }
+  if (key.given()) {
+    const std::string producer = std::to_string(key.producer.size()) + ":" + key.producer;
+    const std::string remembered = StreamKey(stream, "idempotency:" + producer + ":" + key.key);
+    words.insert(words.begin(), {key.fingerprint, std::to_string(model::kIdempotencyMs)});
+    client_.Eval(AppendOnceScript(), {stream, remembered}, std::move(words), std::move(then),
+                 {.patience_ms = kPatienceMs});
+    return;
   }
   if (entries > 1) {
     client_.Eval(AppendScript(), {stream}, std::move(words), std::move(then), {.patience_ms = kPatienceMs});

@@ -5,7 +5,9 @@
 //    it may have been stored, so a client that tries again may be told twice.
 // 3. With `wait_replicas`, it is answered when so many replicas have it too (WAIT), else kUnavailable: stored, but not
 //    as safely as was asked.
-// 4. With partitions, a notification goes to that of its first user: CRC16 of the id modulo their number, as Redis
+// 4. A request with an Idempotency-Key is one script on one partition, that of its first notification: the answer is
+//    remembered where the entries are.
+// 5. With partitions, a notification goes to that of its first user: CRC16 of the id modulo their number, as Redis
 //    Cluster computes it. Order is promised within a partition.
 #pragma once
 
@@ -28,7 +30,7 @@ class RedisPublisher final : public notifier::Publisher {
   RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch, std::vector<std::string> streams,
                  int wait_replicas = 0);
 
-  void Publish(std::vector<model::StreamFields> entries, Then then) override;
+  void Publish(notifier::PublishRequest request, Then then) override;
   base::Status health() const override { return watch_.health(); }
   std::string durability() const override { return watch_.level(); }
   size_t queued() const override { return queued_.load(std::memory_order_relaxed); }
@@ -46,8 +48,9 @@ class RedisPublisher final : public notifier::Publisher {
   };
   size_t PartitionOf(const model::StreamFields& entry) const;
   using Answered = std::function<void(const base::Result<wire::RespReply>&)>;
-  void Send(std::vector<model::StreamFields> entries, Then then);
-  void Append(size_t partition, size_t entries, redis::Arguments words, Answered then);
+  void Send(notifier::PublishRequest asked, Then then);
+  void Append(size_t partition, size_t entries, redis::Arguments words, const notifier::IdempotencyKey& key,
+              Answered then);
   void WaitSoon(size_t partition, std::function<void(const base::Status&)> then);
   void Wait(size_t partition);
   void Remember(size_t partition, const std::vector<std::string>& ids);

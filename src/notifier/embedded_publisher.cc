@@ -12,17 +12,32 @@ using base::Status;
 
 class PublishChange final : public storage::Change {
  public:
-  PublishChange(streams::StreamEngine& streams, const std::string& stream, std::vector<model::StreamFields> entries,
-                Publisher::Then then)
-      : streams_(streams), stream_(stream), entries_(std::move(entries)), then_(std::move(then)) {
-    for (const auto& entry : entries_) {
+  PublishChange(streams::StreamEngine& streams, Idempotency& idempotency, const std::string& stream,
+                PublishRequest request, Publisher::Then then)
+      : streams_(streams),
+        idempotency_(idempotency),
+        stream_(stream),
+        request_(std::move(request)),
+        then_(std::move(then)) {
+    for (const auto& entry : request_.entries) {
       for (const auto& [name, value] : entry) bytes_ += name.size() + value.size() + 64;
     }
   }
 
-  void Stage(storage::Batch&) override {
+  void Stage(storage::Batch& batch) override {
+    if (request_.key.given()) {
+      auto earlier = idempotency_.Find(request_.key);
+      if (!earlier.ok()) {
+        failure_ = earlier.status();
+        return;
+      }
+      if (earlier->has_value()) {
+        nids_ = std::move(**earlier);
+        return;
+      }
+    }
     std::vector<streams::FieldView> fields;
-    for (const model::StreamFields& entry : entries_) {
+    for (const model::StreamFields& entry : request_.entries) {
       fields.assign(entry.begin(), entry.end());
       auto id = streams_.Append(stream_, fields);
       if (!id.ok()) {
@@ -31,6 +46,7 @@ class PublishChange final : public storage::Change {
       }
       nids_.push_back(NidOf(stream_, **id));
     }
+    if (request_.key.given()) idempotency_.Remember(request_.key, nids_, batch);
   }
 
   void Done(const Status& status) override {
@@ -43,8 +59,9 @@ class PublishChange final : public storage::Change {
 
  private:
   streams::StreamEngine& streams_;
+  Idempotency& idempotency_;
   const std::string& stream_;
-  const std::vector<model::StreamFields> entries_;
+  const PublishRequest request_;
   const Publisher::Then then_;
   size_t bytes_ = 0;
   std::vector<std::string> nids_;
@@ -53,8 +70,9 @@ class PublishChange final : public storage::Change {
 
 }  // namespace
 
-void EmbeddedPublisher::Publish(std::vector<model::StreamFields> entries, Then then) {
-  Status submitted = committer_.Submit(std::make_unique<PublishChange>(streams_, stream_, std::move(entries), then));
+void EmbeddedPublisher::Publish(PublishRequest request, Then then) {
+  Status submitted =
+      committer_.Submit(std::make_unique<PublishChange>(streams_, idempotency_, stream_, std::move(request), then));
   if (!submitted.ok()) then(submitted);
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "notifier/idempotency.h"
 #include "notifier/publisher.h"
 #include "storage/committer.h"
 #include "storage/store.h"
@@ -13,12 +14,16 @@ namespace tocsin::notifier {
 
 class EmbeddedPublisher final : public Publisher {
  public:
-  // Nothing is owned. `streams` is touched on the commit thread only.
+  // Nothing is owned. `streams` and `idempotency` are touched on the commit thread only.
   EmbeddedPublisher(const storage::Store& store, storage::Committer& committer, streams::StreamEngine& streams,
-                    std::string stream)
-      : store_(store), committer_(committer), streams_(streams), stream_(std::move(stream)) {}
+                    Idempotency& idempotency, std::string stream)
+      : store_(store),
+        committer_(committer),
+        streams_(streams),
+        idempotency_(idempotency),
+        stream_(std::move(stream)) {}
 
-  void Publish(std::vector<model::StreamFields> entries, Then then) override;
+  void Publish(PublishRequest request, Then then) override;
   base::Status health() const override { return store_.health(); }
   std::string durability() const override { return "sync"; }
   size_t queued() const override { return committer_.queued(); }
@@ -28,6 +33,7 @@ class EmbeddedPublisher final : public Publisher {
   const storage::Store& store_;
   storage::Committer& committer_;
   streams::StreamEngine& streams_;
+  Idempotency& idempotency_;
   const std::string stream_;
 };
 

@@ -3,12 +3,30 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "model/notification.h"
 
 namespace tocsin::notifier {
+
+// Names a request for kIdempotencyMs: a repeat of it is answered as the first one was, and publishes nothing.
+struct IdempotencyKey {
+  std::string producer{};     // whose API key came with it
+  std::string key{};          // empty: the request has none
+  std::string fingerprint{};  // of the body: another one under the same key is kConflict
+  bool given() const { return !key.empty(); }
+};
+inline constexpr std::string_view kOtherBody = "this Idempotency-Key was used for another body within 24 hours";
+
+struct PublishRequest {
+  PublishRequest(std::vector<model::StreamFields> e, IdempotencyKey k = {})  // NOLINT: implicit on purpose
+      : entries(std::move(e)), key(std::move(k)) {}
+  std::vector<model::StreamFields> entries;
+  IdempotencyKey key;
+};
 
 class Publisher {
  public:
@@ -19,7 +37,7 @@ class Publisher {
 
   // Thread-safe. Appends all entries to the first ingest stream, or none. `then` runs on any thread, inside the call or
   // later, when they are as durable as durability() says. A failure means that nothing is known to be stored.
-  virtual void Publish(std::vector<model::StreamFields> entries, Then then) = 0;
+  virtual void Publish(PublishRequest request, Then then) = 0;
 
   // The rest is thread-safe too.
   // Ok: a publish would be taken. Else why not.

@@ -4,6 +4,7 @@
 #include "logs/user_logs.h"
 #include "notifier/delivery_limit.h"
 #include "notifier/embedded_publisher.h"
+#include "notifier/idempotency.h"
 #include "notifier/retention.h"
 #include "notifier/router.h"
 #include "runtime/worker_pool.h"
@@ -32,10 +33,11 @@ class EmbeddedStore final : public Engine {
         router_(streams_, user_logs_, clock, options.ingest_streams),
         delivery_limit_(streams_, clock),
         retention_(streams_, clock, WithDefaults(config.retention, options.ingest_streams)),
-        committer_(*store_, clock, {&router_, &delivery_limit_, &retention_, &streams_, &user_logs_}),
+        idempotency_(*store_, clock),
+        committer_(*store_, clock, {&router_, &delivery_limit_, &retention_, &streams_, &user_logs_, &idempotency_}),
         readers_("reader", kReaderThreads),
         logs_(*store_, committer_, user_logs_, readers_),
-        publisher_(*store_, committer_, streams_, options.ingest_stream) {
+        publisher_(*store_, committer_, streams_, idempotency_, options.ingest_stream) {
     streams_.SetRedelivery(config.redelivery);
     router_.SetCommitter(committer_);
   }
@@ -63,6 +65,7 @@ class EmbeddedStore final : public Engine {
   notifier::Router router_;
   notifier::DeliveryLimit delivery_limit_;
   notifier::Retention retention_;
+  notifier::Idempotency idempotency_;
   storage::Committer committer_;
   runtime::WorkerPool readers_;
   logs::EmbeddedLogs logs_;
