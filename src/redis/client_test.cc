@@ -352,6 +352,20 @@ TEST(ClientTest, StopAnswersEverything) {
   });
 }
 
+TEST(ClientTest, ACoreThatNeverRuns) {
+  for (const char* url : {"redis://127.0.0.1:1", "redis://localhost:1", "redis-cluster://127.0.0.1:1,localhost:1",
+                          "redis-sentinel://127.0.0.1:1/m"}) {
+    runtime::Core core(0, base::SystemClock());
+    std::vector<base::Code> codes;
+    std::unique_ptr<Client> client = Connect(core, {.deployment = ParseDeployment(url).value()});
+    const auto note = [&codes](const base::Result<wire::RespReply>& reply) { codes.push_back(reply.status().code()); };
+    client->Call("a", {"PING"}, note);
+    client->CallBlocking("a", {"BLPOP", "a", "0"}, note, {});
+    client.reset();
+    EXPECT_THAT(codes, ElementsAre(base::Code::kCancelled, base::Code::kCancelled)) << url;
+  }
+}
+
 TEST(ClientTest, AnAnswerMayDestroyTheClient) {
   Server server;
   TestClient client(server.url());

@@ -360,7 +360,8 @@ void Connection::CloseSocket() {
 void Connection::Close(const base::Status& why) {
   if (state_ == State::kClosed) return;
   const std::shared_ptr<Connection> self = shared_from_this();
-  const base::Status reason = why;
+  // `why` may lie in what ends here.
+  const base::Status reason = why;  // NOLINT(performance-unnecessary-copy-initialization)
   const bool was_open = state_ == State::kOpen;
   state_ = State::kClosed;
   CloseSocket();

@@ -51,7 +51,7 @@ void DeploymentClient::Stop() {
 RequestPtr DeploymentClient::Admit(Arguments command, Then then, CallOptions options) {
   calls.Add();
   size_t cost = kRequestCost;
-  for (const std::string& argument : command) cost += sizeof argument + argument.size();
+  for (const std::string& argument : command) cost += sizeof(std::string) + argument.size();
   Status failure;
   if (stopped_) {
     failure = Status(Code::kCancelled, "the client of Redis was stopped");

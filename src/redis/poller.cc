@@ -134,7 +134,7 @@ void Poller::Done(Afterwards afterwards) {
 }
 
 void Poller::Failed(const base::Status& why) {
-  const base::Status reason = why;
+  const base::Status reason = why;  // NOLINT(performance-unnecessary-copy-initialization): it may lie in asking_
   const std::string address = asking_ ? asking_->endpoint().ToString() : std::string();
   Drop(asking_);
   owner_.OnPollFailure(reason);

@@ -76,6 +76,24 @@ TEST(SentinelTest, PasswordsOfBoth) {
   EXPECT_THAT(TestClient(group.url(":wrong@")).Say("a", {"PING"}, {.patience_ms = 1'000}), HasSubstr("WRONGPASS"));
 }
 
+TEST(SentinelTest, AnAnswerMayDestroyTheClient) {
+  Server server;
+  Server sentinel({"sentinel monitor mymaster 127.0.0.1 " + std::to_string(server.port()) + " 1"},
+                  Server::Kind::kSentinel);
+  TestClient client("redis-sentinel://" + sentinel.address() + "/mymaster");
+  std::promise<std::string> said;
+  client.Run([&](Client& c) {
+    c.CallEveryPrimary(
+        {"PING"},
+        [&](const base::Result<std::vector<Client::PrimaryReply>>& replies) {
+          client.client().reset();
+          said.set_value(replies.status().ToString());
+        },
+        kPatient);
+  });
+  EXPECT_EQ(said.get_future().get(), "ok");
+}
+
 TEST(SentinelTest, TlsOnBoth) {
   const fixture::TlsFiles files;
   SentinelGroup group(1, files.Settings(), files.Settings());
