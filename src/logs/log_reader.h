@@ -36,6 +36,7 @@ struct LogPiece {
   std::vector<LogLine> lines;
   bool complete = false;  // nothing that was committed when it was read lies above it
   bool gap = false;       // a limit has taken entries above the id it was to start after: they are missing here
+  model::EntryId lost{};  // as LogOpening::lost, when it was read
 };
 
 inline constexpr size_t kMaxListScan = 4'096;

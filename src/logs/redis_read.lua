@@ -1,9 +1,11 @@
 -- Entries behind an id, oldest first. KEYS: bucket, log. ARGV: ms, seq, most entries, bytes after which to end.
--- Answers 1 if nothing lies above what is answered (else 0), the log's floor, elements.
-if not open_bucket('') then return NO_EPOCH end
+-- Answers 1 if nothing lies above what is answered (else 0), the log's floor, elements, the bucket's loss mark.
+local epoch, _, lost_ms, lost_seq = open_bucket('')
+if not epoch then return NO_EPOCH end
+local lost = short_id(lost_ms, lost_seq)
 local most, most_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local size = call('LLEN', KEYS[2])
-if size == 0 then return {1, short_id(0, 0), {}} end
+if size == 0 then return {1, short_id(0, 0), {}, lost} end
 local head = read_head()
 local from = index_after(size, tonumber(ARGV[1]), tonumber(ARGV[2]))
 local elements, bytes, step = {}, 0, 16
@@ -17,4 +19,4 @@ while from < size and #elements < most and bytes < most_bytes do
   end
   step = math.min(step * 2, 128)
 end
-return {from >= size and 1 or 0, short_id(head[FLOOR], head[FLOOR + 1]), elements}
+return {from >= size and 1 or 0, short_id(head[FLOOR], head[FLOOR + 1]), elements, lost}

@@ -95,13 +95,14 @@ Result<LogOpening> DecodeOpening(const RespReply& reply, std::string_view user) 
 }
 
 Result<LogPiece> DecodePiece(const RespReply& reply, EntryId after) {
-  if (!IsArray(reply, 3) || !IsId(reply.elements[1])) return Damaged("a piece of it");
+  if (!IsArray(reply, 4) || !IsId(reply.elements[1]) || !IsId(reply.elements[3])) return Damaged("a piece of it");
   LogPiece piece;
   piece.complete = reply.elements[0].integer != 0;
   piece.gap = after < DecodeShortId(reply.elements[1].text);
   auto lines = DecodeLines(reply.elements[2]);
   if (!lines.ok()) return lines.status();
   piece.lines = std::move(*lines);
+  piece.lost = DecodeShortId(reply.elements[3].text);
   return piece;
 }
 

@@ -152,6 +152,7 @@ class SessionTest : public testing::Test {
     for (LogEntryPtr& entry : entries) piece.lines.push_back({std::move(entry), logs::ItemState::kUnread});
     piece.complete = complete;
     piece.gap = gap;
+    piece.lost = lost_;
     session_->OnLogRead(piece);
   }
   // What the session has sent since the last time.
@@ -176,7 +177,7 @@ class SessionTest : public testing::Test {
   ScriptedHost host_;
   logs::LiveLog log_{"ann"};
   LogHead head_;
-  EntryId lost_;  // of the next opening
+  EntryId lost_;  // of the next opening or read
   std::unique_ptr<Session> session_;
 };
 

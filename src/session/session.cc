@@ -168,6 +168,7 @@ void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& op
     stored = std::max(stored.value_or(EntryId{}), *sent);
   }
   const Resume resume = Place(opening, stored);
+  lost_ = opening.lost;
   if (resume == Resume::kGap) gaps.Add();
   if (resume == Resume::kReset) resets.Add();
   welcomes.Add();
@@ -222,6 +223,8 @@ void Session::OnLogRead(const Result<logs::LogPiece>& piece) {
   if (state_ != State::kLive || !reading_) return;
   reading_ = false;
   if (!piece.ok()) return Bye(CloseCode::kOverload, "the log cannot be read now");
+  // Before the word of it came here: to go on would take the client past what was lost, as if nothing were missing.
+  if (piece->lost > lost_) return Bye(CloseCode::kLogLost);
   const bool long_backlog = !piece->complete;
   Deliver(*piece, reading_to_);
   Advance();

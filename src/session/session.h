@@ -153,6 +153,7 @@ class Session final : public logs::LogFollower {
   int64_t token_expires_ms_ = 0;  // the same by the wall clock, until the welcome
   logs::LiveLog* log_ = nullptr;
   model::EntryId told_, receipt_, reading_to_;
+  model::EntryId lost_;               // up to where the client knows that entries may have been lost
   std::vector<model::EntryId> sent_;  // items that are not acked; empty when credit has no bound
   struct Early {
     model::EntryId id;

@@ -74,6 +74,18 @@ TEST_F(SessionTest, WhatTheStoreHasLostIsAGapOnce) {
   EXPECT_EQ(Said().back(), "end 4203 the store has lost entries of the log");
 }
 
+// Another node has noted the loss, and what it appended above is known here before the word of it is.
+TEST_F(SessionTest, NobodyIsTakenPastWhatWasLost) {
+  SetHead(20);
+  GoLive(R"(,"epoch":"0123456789abcdef","cur":"20-0")");
+  lost_ = {30, 0};
+  log_.Apply({"ann", {}, {}, {}, EntryId{30, 0}, EntryId{31, 0}});
+  session_->OnLogAdvanced();
+  AnswerRead({Item(31)}, true);
+  EXPECT_EQ(Said().back(), "end 4203 the store has lost entries of the log");
+  EXPECT_EQ(session_->told().ToString(), "20-0");
+}
+
 TEST_F(SessionTest, AReceiptThatIsStillOnItsWayCounts) {
   SetHead(20, 10);
   log_.Sent("web", {17, 0});
