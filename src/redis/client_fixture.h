@@ -56,6 +56,15 @@ class TestClient final : public Client::Listener {
   std::string Say(const std::string& key, Arguments command, CallOptions options = {}) {
     return Text(Call(key, std::move(command), options));
   }
+  // Why there is no connection, once that is known.
+  std::string WhyNot() {
+    std::string said;
+    Eventually([&] {
+      said = Say("a", {"PING"}, {.patience_ms = 50});
+      return said.find("not connected yet") == said.npos && said.find("no primary of Redis is known") == said.npos;
+    });
+    return said;
+  }
   Reply Eval(const Script& script, std::vector<std::string> keys, Arguments arguments, CallOptions options = {}) {
     std::promise<Reply> promise;
     Run([&](Client& client) {

@@ -152,7 +152,7 @@ TEST(ClusterTest, ANewNodeIsLearnedAndAnEmptyOneLeft) {
   EXPECT_TRUE(Eventually([&] { return client.RunIds().size() == 3; }));
   // The named node is not needed any more.
   cluster.nodes[0]->Kill();
-  EXPECT_EQ(client.Say("a1", {"GET", "a1"}, {.patience_ms = 300}), "v");
+  EXPECT_EQ(client.Say("a1", {"GET", "a1"}, kPatient), "v");
 }
 
 TEST(ClusterTest, AReplicaTakesOverFromAPrimaryThatDied) {
@@ -213,12 +213,10 @@ TEST(ClusterTest, Tls) {
 TEST(ClusterTest, SaysWhatIsWrong) {
   Server alone;
   Server unmade({"cluster-enabled yes"});
-  const CallOptions brief = {.patience_ms = 1'000};
-  EXPECT_THAT(TestClient("redis-cluster://" + alone.address()).Say("a", {"PING"}, brief),
+  EXPECT_THAT(TestClient("redis-cluster://" + alone.address()).WhyNot(),
               HasSubstr("is no node of a Cluster: write redis://"));
-  EXPECT_THAT(TestClient("redis-cluster://" + unmade.address()).Say("a", {"PING"}, brief),
-              HasSubstr("knows of no slots"));
-  EXPECT_THAT(TestClient("redis://" + unmade.address()).Say("a", {"PING"}, brief), HasSubstr("write redis-cluster://"));
+  EXPECT_THAT(TestClient("redis-cluster://" + unmade.address()).WhyNot(), HasSubstr("knows of no slots"));
+  EXPECT_THAT(TestClient("redis://" + unmade.address()).WhyNot(), HasSubstr("write redis-cluster://"));
 }
 
 }  // namespace
