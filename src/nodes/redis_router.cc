@@ -36,8 +36,8 @@ constexpr size_t kMaxDeadLetter = 16 << 20;  // bytes of fields; what is larger 
 constexpr int64_t kAgainMs = 5 * 60'000;
 
 base::Counter retries("tocsin_router_retries_total", "Times that a router had to start over after a failure");
-base::Counter strays_claimed("tocsin_router_strays_total",
-                             "Entries that another reader of the group had taken, claimed before they were passed by");
+base::Counter strays("tocsin_router_strays_total",
+                     "Entries that another reader of the group had taken, claimed before they were passed by");
 
 // KEYS: stream, the last id routed. ARGV: group, where it begins on a stream that it has not been on.
 // Answers where it was made, or nothing if it was there.
@@ -58,6 +58,21 @@ if from == '$' then
   redis.call('SET', KEYS[2], from)
 end
 return from
+)lua");
+  return script;
+}
+
+// KEYS: stream. ARGV: group. Acknowledges what is pending and not in the stream any more; answers how much.
+const redis::Script& AckVanishedScript() {
+  static const redis::Script script(R"lua(
+if redis.replicate_commands then redis.replicate_commands() end
+local gone = 0
+for _, one in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000)) do
+  if #redis.call('XRANGE', KEYS[1], one[1], one[1]) == 0 then
+    gone = gone + redis.call('XACK', KEYS[1], ARGV[1], one[1])
+  end
+end
+return gone
 )lua");
   return script;
 }
@@ -167,7 +182,6 @@ void RedisRouter::Prepare(std::function<void()> ready) {
 }
 
 void RedisRouter::TakeOver() {
-  stuck_ = 0;
   logs_.RaiseFence(stream_, fence_, [this, term = term_](const Status& raised) {
     if (Stale(term)) return;
     if (raised.code() == Code::kConflict) {
@@ -180,8 +194,7 @@ void RedisRouter::TakeOver() {
     MakeGroup([this, term](std::string_view failure) {
       if (Stale(term)) return;
       if (!failure.empty()) return Retry("group", failure);
-      known_ = strays_ = 0;
-      ClaimAll();
+      ClaimPending("0-0");
     });
   });
 }
@@ -201,11 +214,6 @@ void RedisRouter::MakeGroup(Made then) {
 }
 
 // Whoever had them: the fence has made sure that nobody else is at work.
-void RedisRouter::ClaimAll() {
-  claimed_ = 0;
-  ClaimPending("0-0");
-}
-
 void RedisRouter::ClaimPending(std::string cursor) {
   auto claimed = [this, term = term_](Result<RespReply> reply) {
     if (Stale(term)) return;
@@ -214,11 +222,8 @@ void RedisRouter::ClaimPending(std::string cursor) {
     reading->reply = std::move(reply).value();
     const std::vector<RespReply>& parts = reading->reply.elements;
     reading->entries = EntriesOf(parts[1]);
-    claimed_ += reading->entries.size();
-    if (parts.size() > 2) {
-      notifier::taken_away.Add(static_cast<int64_t>(parts[2].elements.size()));
-      claimed_ += parts[2].elements.size();
-    }
+    vanished_ |= reading->entries.size() < parts[1].elements.size();
+    if (parts.size() > 2) notifier::taken_away.Add(static_cast<int64_t>(parts[2].elements.size()));
     reading->then = [this, following = parts[0].text] {
       return following == "0-0" ? EndClaim() : ClaimPending(following);
     };
@@ -231,14 +236,21 @@ void RedisRouter::ClaimPending(std::string cursor) {
 }
 
 void RedisRouter::EndClaim() {
-  if (claimed_ <= known_) {
-    stuck_ = strays_;
-  } else if (strays_ > 0) {
-    strays_claimed.Add(static_cast<int64_t>(claimed_ - known_));
-  }
+  if (std::exchange(vanished_, false)) return AckVanished();
   if (!again_) return ReadNew();
   const int64_t from_ms = std::max<int64_t>(core_.clock().NowMs() - kAgainMs, 0);
   RouteRecent(std::to_string(from_ms));
+}
+
+// Before Redis 7 what was deleted stays pending, and is claimed as a nil without its id.
+void RedisRouter::AckVanished() {
+  client_.Eval(AckVanishedScript(), {stream_}, {std::string(notifier::kGroup)},
+               [this, term = term_](const Result<RespReply>& reply) {
+                 if (Stale(term)) return;
+                 if (!reply.ok() || reply->is_error()) return Fail("vanished", reply);
+                 notifier::taken_away.Add(reply->integer);
+                 return reply->integer > 0 ? AckVanished() : EndClaim();
+               });
 }
 
 void RedisRouter::RouteRecent(std::string from) {
@@ -284,13 +296,9 @@ void RedisRouter::LookForStrays(const std::shared_ptr<Reading>& reading) {
     if (Stale(term)) return;
     if (!reply.ok() || reply->is_error() || reply->elements.empty()) return Fail("pending", reply);
     const auto pending = static_cast<size_t>(std::max<int64_t>(reply->elements[0].integer, 0));
-    strays_ = pending - std::min(pending, reading->entries.size());
-    if (strays_ <= stuck_) {
-      stuck_ = strays_;
-      return Route(reading);
-    }
-    known_ = reading->entries.size();
-    ClaimAll();
+    if (pending <= reading->entries.size()) return Route(reading);
+    strays.Add(static_cast<int64_t>(pending - reading->entries.size()));
+    ClaimPending("0-0");
   };
   client_.Call(stream_, {"XPENDING", stream_, std::string(notifier::kGroup)}, std::move(counted),
                {.patience_ms = kPatienceMs});

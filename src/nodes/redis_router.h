@@ -63,9 +63,9 @@ class RedisRouter final : public Lease::Holder {
   void TakeOver();
   using Made = std::function<void(std::string_view failure)>;  // empty: it is there
   void MakeGroup(Made then);
-  void ClaimAll();
   void ClaimPending(std::string cursor);
   void EndClaim();
+  void AckVanished();
   void RouteRecent(std::string from);
   void ReadNew();
   void LookForStrays(const std::shared_ptr<Reading>& reading);
@@ -92,9 +92,7 @@ class RedisRouter final : public Lease::Holder {
   bool prepared_ = false;  // the group was there once: what is in a stream without one came after that
   int64_t failures_ = 0;   // in a row
   size_t count_;           // entries to be read at once
-  // Of the pending that is being claimed: how much of it is known to be there, beside `strays_`, and how much has come.
-  size_t known_ = 0, strays_ = 0, claimed_ = 0;
-  size_t stuck_ = 0;  // strays that cannot be claimed: before Redis 7, what was deleted
+  bool vanished_ = false;  // of the pending that is claimed, some is not in the stream any more
 };
 
 }  // namespace tocsin::nodes
