@@ -82,11 +82,13 @@ return ids
 // What the server said instead of ids.
 Status FailureOf(const RespReply& reply) {
   const std::string_view text = reply.text;
-  if (text.starts_with("OOM")) {
+  const auto says = [text](std::string_view what) { return text.find(what) != text.npos; };
+  // Before Redis 7 the error within a script stands in the middle of the script's own.
+  if (text.starts_with("OOM") || says("-OOM ") || says(" OOM command not allowed")) {
     return Status(Code::kNoSpace, "the Redis store is out of memory (maxmemory); nothing was stored");
   }
   if (text.starts_with("OTHERBODY")) return Status(Code::kConflict, std::string(notifier::kOtherBody));
-  if (text.starts_with("WRONGTYPE")) {
+  if (says("WRONGTYPE Operation")) {
     return Status(Code::kInternal,
                   "the key of the ingest stream holds something else in this Redis: rename one of them");
   }
@@ -103,8 +105,7 @@ RedisPublisher::RedisPublisher(runtime::Core& core, redis::Client& client, const
       watch_(watch),
       streams_(std::move(streams)),
       wait_replicas_(wait_replicas),
-      confirmed_(streams_.size()),
-      waiting_(streams_.size()) {
+      confirmed_(streams_.size()) {
   CHECK(!streams_.empty());
 }
 
@@ -210,17 +211,22 @@ void RedisPublisher::Append(size_t partition, size_t entries, redis::Arguments w
   client_.Call(stream, std::move(command), std::move(then), {.patience_ms = kPatienceMs});
 }
 
-// One WAIT for all that this turn appends: it is sent behind them, on the same connection.
+// One WAIT for all that this turn appends to a server: it is sent behind them, on the same connection. It holds up
+// everything else there, for as long as a replica is away: never more than one of them at a time.
 void RedisPublisher::WaitSoon(size_t partition, std::function<void(const Status&)> then) {
-  waiting_[partition].push_back(std::move(then));
-  if (waiting_[partition].size() == 1) core_.Post([this, partition] { Wait(partition); });
+  const std::string address = client_.AddressOf(streams_[partition]);
+  Waiting& waiting = waiting_[address];
+  waiting.partition = partition;
+  waiting.thens.push_back(std::move(then));
+  if (waiting.thens.size() == 1 && !waiting.under_way) core_.Post([this, address] { Wait(address); });
 }
 
-void RedisPublisher::Wait(size_t partition) {
-  auto waiting = std::make_shared<std::vector<std::function<void(const Status&)>>>();
-  waiting->swap(waiting_[partition]);
-  const std::string& stream = streams_[partition];
-  auto answered = [this, waiting](const Result<RespReply>& reply) {
+void RedisPublisher::Wait(const std::string& address) {
+  Waiting& at = waiting_[address];
+  at.under_way = true;
+  auto waiting = std::make_shared<std::vector<std::function<void(const Status&)>>>(std::exchange(at.thens, {}));
+  const std::string& stream = streams_[at.partition];
+  auto answered = [this, address, waiting](const Result<RespReply>& reply) {
     Status status = base::Ok();
     if (!reply.ok()) {
       status = reply.status();
@@ -230,6 +236,8 @@ void RedisPublisher::Wait(size_t partition) {
                                               (reply->is_error() ? reply->text : std::to_string(reply->integer)));
     }
     for (const auto& then : *waiting) then(status);
+    waiting_[address].under_way = false;
+    if (!waiting_[address].thens.empty()) Wait(address);
   };
   client_.Call(stream, {"WAIT", std::to_string(wait_replicas_), std::to_string(kWaitMs)}, std::move(answered),
                {.patience_ms = kPatienceMs + kWaitMs});

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ class RedisPublisher final : public notifier::Publisher {
   void Append(size_t partition, size_t entries, redis::Arguments words, const notifier::IdempotencyKey& key,
               Answered then);
   void WaitSoon(size_t partition, std::function<void(const base::Status&)> then);
-  void Wait(size_t partition);
+  void Wait(const std::string& address);
   void Remember(size_t partition, const std::vector<std::string>& ids);
   void Check(size_t partition, std::deque<Confirmed> confirmed, std::vector<std::string> missing);
 
@@ -62,8 +63,13 @@ class RedisPublisher final : public notifier::Publisher {
   const std::vector<std::string> streams_;
   const int wait_replicas_;
   std::vector<std::deque<Confirmed>> confirmed_;  // by partition, oldest first
-  // By partition: what this turn has appended, until the replicas have it.
-  std::vector<std::vector<std::function<void(const base::Status&)>>> waiting_;
+  // What was appended, until the replicas have it.
+  struct Waiting {  // of one server
+    std::vector<std::function<void(const base::Status&)>> thens;
+    size_t partition = 0;  // one that is there
+    bool under_way = false;
+  };
+  std::map<std::string, Waiting> waiting_;  // by address
   std::atomic<size_t> queued_{0};
 };
 

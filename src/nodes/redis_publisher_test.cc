@@ -19,7 +19,6 @@ using fixture::Server;
 using fixture::Text;
 using fixture::WatchNode;
 using ::testing::ElementsAre;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using Nids = base::Result<std::vector<std::string>>;
@@ -108,7 +107,7 @@ TEST(RedisPublisherTest, AFullStoreSaysSoAndStoresNothing) {
   Server server({"maxmemory-policy noeviction"});
   Publishing publishing(server);
   ASSERT_TRUE(publishing.Publish({Entry("ada")}).ok());
-  server.Ask({"CONFIG", "SET", "maxmemory", "1mb"});
+  server.Ask({"CONFIG", "SET", "maxmemory", "100kb"});
   EXPECT_EQ(publishing.Publish({Entry("ada")}).status().code(), Code::kNoSpace);
   EXPECT_EQ(publishing.Publish({Entry("ada"), Entry("bob")}).status().code(), Code::kNoSpace);
   EXPECT_EQ(Text(server.Ask({"XLEN", "notifications_stream"})), "1");
@@ -179,6 +178,26 @@ TEST(RedisPublisherTest, ReplicasThatDoNotConfirm) {
   Nids stored = publishing.Publish({Entry("ada"), Entry("bob")});
   ASSERT_TRUE(stored.ok()) << stored.status().ToString();
   EXPECT_THAT(EntryText(replica, "s", stored->back()), HasSubstr("user_id, bob"));
+}
+
+// Publishes of many turns, while a replica is away: what else the node asks has its turn between them.
+TEST(RedisPublisherTest, WaitingForAReplicaDoesNotStopTheRest) {
+  Server server;
+  Publishing publishing(server, {"s:{0}", "s:{1}"}, 1);
+  std::vector<std::future<Nids>> under_way;
+  for (int i = 0; i < 40; ++i) {
+    under_way.push_back(publishing.Begin({Entry("u" + std::to_string(i))}));
+    publishing.node().OnCore([] {});  // a turn
+  }
+  auto pong = std::make_shared<std::promise<bool>>();
+  publishing.node().OnCore([&] {
+    publishing.node().redis().Call("x", {"PING"},
+                                   [pong](const base::Result<wire::RespReply>& reply) { pong->set_value(reply.ok()); },
+                                   {.patience_ms = 10'000});
+  });
+  EXPECT_TRUE(pong->get_future().get());
+  for (auto& one : under_way) EXPECT_EQ(one.get().status().code(), Code::kUnavailable);
+  EXPECT_THAT(server.Info("commandstats", "cmdstat_wait"), ::testing::MatchesRegex("calls=[1-4],.*"));
 }
 
 int64_t LostCount() {
