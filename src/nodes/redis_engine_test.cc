@@ -31,11 +31,11 @@ class Engine final : public logs::LogListener {
   explicit Engine(const std::string& url, int64_t start_patience_ms = 60'000) {
     auto deployment = redis::ParseDeployment(url);
     CHECK_MSG(deployment.ok(), deployment.status().message());
-    engine_ = std::make_unique<RedisEngine>(RedisEngineOptions{.deployment = *deployment,
-                                                               .ingest_streams = {"s"},
-                                                               .retention = {},
-                                                               .start_patience_ms = start_patience_ms},
-                                            base::SystemClock(), base::SystemRandom(), *this);
+    RedisEngineOptions options;
+    options.deployment = *deployment;
+    options.ingest_streams = {"s"};
+    options.start_patience_ms = start_patience_ms;
+    engine_ = std::make_unique<RedisEngine>(std::move(options), base::SystemClock(), base::SystemRandom(), *this);
   }
   RedisEngine* operator->() { return engine_.get(); }
   void Started() {
