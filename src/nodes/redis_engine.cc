@@ -91,6 +91,7 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
       publisher_(core_, *client_, watch_, PartitionsOf(options_.ingest_streams.front(), options_.partitions),
                  options_.wait_replicas),
       retention_(core_, *client_, options_.retention, [this](const std::string& stream) { return Owns(stream); }),
+      delivery_limit_(core_, *client_, options_.redelivery, [this](const std::string& stream) { return Owns(stream); }),
       starting_(std::make_shared<Starting>()) {
   watch_.SetClient(*client_);
   for (const std::string& stream : AllPartitions(options_)) {
@@ -137,6 +138,7 @@ void RedisEngine::Tick() {
   if (!begun_) return;
   for (auto& router : routers_) router->Tick();
   retention_.Tick();
+  delivery_limit_.Tick();
   const int64_t now_us = core_.clock().MonotonicUs();
   if (now_us >= next_heartbeat_us_) {
     next_heartbeat_us_ = now_us + kHeartbeatMs * 1000;

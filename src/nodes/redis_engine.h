@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "logs/redis_logs.h"
+#include "nodes/redis_delivery_limit.h"
 #include "nodes/redis_publisher.h"
 #include "nodes/redis_retention.h"
 #include "nodes/redis_router.h"
@@ -32,8 +33,9 @@ struct RedisEngineOptions {
   std::string ingest_from = "$";  // where the group begins on a stream it has not been on: `$` or `0`
   int wait_replicas = 0;          // that an answer to a publish waits for; 0: none
   size_t log_max_entries = model::kLogMaxEntries;
-  std::vector<notifier::RetentionRule> retention;  // of streams and partitions, and of their dead letters
-  int64_t start_patience_ms = 15'000;              // that Start() has for a store that does not answer yet
+  std::vector<streams::RedeliveryRule> redelivery;  // of groups of streams and partitions: only what ends deliveries
+  std::vector<notifier::RetentionRule> retention;   // of streams and partitions, and of their dead letters
+  int64_t start_patience_ms = 15'000;               // that Start() has for a store that does not answer yet
 };
 
 class RedisEngine {
@@ -76,6 +78,7 @@ class RedisEngine {
   RedisPublisher publisher_;
   std::vector<std::unique_ptr<RedisRouter>> routers_;
   RedisRetention retention_;
+  RedisDeliveryLimit delivery_limit_;
   bool begun_ = false;  // after the first good verdict
   bool doubt_ = false;  // wake-ups may have been lost
   bool released_ = false;

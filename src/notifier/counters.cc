@@ -10,6 +10,7 @@ base::Counter dead_lettered("tocsin_notifications_ended_total", "Notifications b
 base::Counter taken_away("tocsin_notifications_ended_total", "Notifications by how they ended",
                          "reason=\"taken_away\"");
 
+base::Counter pending_gone("tocsin_pending_gone_total", "Pending entries that were no longer in their stream");
 base::Counter trimmed_entries("tocsin_trimmed_entries_total", "Stream entries that retention has trimmed");
 base::Counter trimmed_needed("tocsin_trimmed_needed_total",
                              "Stream entries that retention has trimmed though a group had not acknowledged them");

@@ -11,6 +11,8 @@ extern base::Counter dead_lettered;
 // Taken out of the stream by somebody else while it was pending: nobody can be told of it any more.
 extern base::Counter taken_away;
 
+// The same for other groups.
+extern base::Counter pending_gone;
 // Entries that retention took from a stream; of them those that a group still needed.
 extern base::Counter trimmed_entries;
 extern base::Counter trimmed_needed;

@@ -20,6 +20,9 @@ struct DeadLetter {
   uint64_t attempts = 1;
 };
 
+// Why a delivery limit has given an entry up. `consumer`: the last that had it; empty: nobody has.
+std::string ReasonOf(uint64_t deliveries, std::string_view consumer, int64_t idle_ms);
+
 // Appends it, counts it and tells the log. A failure is the store's.
 base::Status AddDeadLetter(streams::StreamEngine& streams, const DeadLetter& letter, const streams::EntryView& entry);
 

@@ -2,25 +2,13 @@
 
 #include <vector>
 
-#include "base/metrics.h"
+#include "notifier/counters.h"
 #include "notifier/dead_letters.h"
 
 namespace tocsin::notifier {
 namespace {
 
 using base::Status;
-
-base::Counter gone("tocsin_pending_gone_total", "Pending entries that were no longer in their stream");
-
-std::string ReasonOf(const streams::PendingEntry& pending) {
-  // XNACK FATAL leaves the largest count there is.
-  if (pending.deliveries >= INT64_MAX) return "a consumer gave it back as not to be tried again";
-  const std::string times =
-      std::to_string(pending.deliveries) + (pending.deliveries == 1 ? " delivery" : " deliveries");
-  if (pending.consumer.empty()) return "given back by its consumer after " + times;
-  return "not acknowledged after " + times + ", the last to the consumer `" + pending.consumer + "` " +
-         std::to_string(pending.idle_ms / 1000) + " s ago";
-}
 
 }  // namespace
 
@@ -61,12 +49,12 @@ Status DeliveryLimit::End(std::string_view stream, std::string_view group, const
   auto found = streams_.Range(stream, pending.id, pending.id);
   if (!found.ok()) return found.status();
   if (found->empty()) {
-    gone.Add();
+    pending_gone.Add();
   } else {
     RETURN_IF_ERROR(AddDeadLetter(streams_,
                                   {.stream = stream,
                                    .group = group,
-                                   .reason = ReasonOf(pending),
+                                   .reason = ReasonOf(pending.deliveries, pending.consumer, pending.idle_ms),
                                    .attempts = std::min<uint64_t>(pending.deliveries, INT64_MAX)},
                                   found->list.front()));
   }

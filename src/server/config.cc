@@ -114,7 +114,14 @@ Status CheckSupported(const Config& config) {
         return NotYet("ingest_streams", "on Redis a name may have one `{tag}`, and no other brace");
       }
     }
-    if (!config.redelivery.empty()) return NotYet("redelivery", "not supported yet where the store is a Redis");
+    for (const streams::RedeliveryRule& rule : config.redelivery) {
+      if (rule.redelivery.max_deliveries == 0) {
+        return NotYet(
+            "redelivery",
+            "on Redis a rule needs `deliveries=`: consumers claim what is pending themselves (XAUTOCLAIM), and a "
+            "rule says after how many deliveries it is a dead letter");
+      }
+    }
   } else if (config.partitions != 0 || config.wait_replicas != 0) {
     return NotYet(config.partitions != 0 ? "partitions" : "wait_replicas", "for a store on Redis only");
   }

@@ -1,6 +1,8 @@
 // A node on a Redis or Valkey.
 #include "nodes/redis_engine.h"
 
+#include <algorithm>
+
 #include "redis/address.h"
 #include "server/engine.h"
 #include "server/stream_rules.h"
@@ -9,6 +11,21 @@ namespace tocsin::server {
 namespace {
 
 using base::Status;
+
+// What a rule says of an ingest stream holds for each of its partitions.
+template <typename Rule>
+std::vector<Rule> OfPartitions(const std::vector<Rule>& rules, const std::vector<std::string>& ingest_streams,
+                               int partitions) {
+  std::vector<Rule> all;
+  for (const Rule& rule : rules) {
+    const bool ingest = std::find(ingest_streams.begin(), ingest_streams.end(), rule.stream) != ingest_streams.end();
+    for (std::string& partition : nodes::PartitionsOf(rule.stream, ingest ? partitions : 0)) {
+      all.push_back(rule);
+      all.back().stream = std::move(partition);
+    }
+  }
+  return all;
+}
 
 class RedisStore final : public Engine {
  public:
@@ -33,27 +50,20 @@ base::Result<std::unique_ptr<Engine>> OpenRedisNode(const Config& config, const 
                                                     gateway::Fanout& fanout) {
   auto deployment = redis::ParseDeployment(config.store);
   if (!deployment.ok()) return deployment.status();
-  // What a rule says of a stream holds for each of its partitions.
   std::vector<std::string> streams;
-  std::vector<notifier::RetentionRule> retention;
   for (const std::string& stream : options.ingest_streams) {
-    for (std::string& partition : nodes::PartitionsOf(stream, config.partitions)) {
-      for (notifier::RetentionRule rule : config.retention) {
-        if (rule.stream != stream || partition == stream) continue;
-        rule.stream = partition;
-        retention.push_back(std::move(rule));
-      }
-      streams.push_back(std::move(partition));
-    }
+    const std::vector<std::string> partitions = nodes::PartitionsOf(stream, config.partitions);
+    streams.insert(streams.end(), partitions.begin(), partitions.end());
   }
-  retention.insert(retention.end(), config.retention.begin(), config.retention.end());
-  nodes::RedisEngineOptions engine{.deployment = std::move(*deployment),
-                                   .ingest_streams = options.ingest_streams,
-                                   .partitions = config.partitions,
-                                   .ingest_from = config.ingest_from == IngestFrom::kStart ? "0" : "$",
-                                   .wait_replicas = config.wait_replicas,
-                                   .log_max_entries = config.log_max_entries,
-                                   .retention = WithDefaults(std::move(retention), streams)};
+  nodes::RedisEngineOptions engine{
+      .deployment = std::move(*deployment),
+      .ingest_streams = options.ingest_streams,
+      .partitions = config.partitions,
+      .ingest_from = config.ingest_from == IngestFrom::kStart ? "0" : "$",
+      .wait_replicas = config.wait_replicas,
+      .log_max_entries = config.log_max_entries,
+      .redelivery = OfPartitions(config.redelivery, options.ingest_streams, config.partitions),
+      .retention = WithDefaults(OfPartitions(config.retention, options.ingest_streams, config.partitions), streams)};
   return std::unique_ptr<Engine>(std::make_unique<RedisStore>(std::move(engine), clock, random, fanout));
 }
 

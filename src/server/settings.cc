@@ -291,7 +291,9 @@ constexpr Setting kSettings[] = {
     {{"redelivery", "LIST",
       "what groups do with entries that nobody acknowledged, for example `notifications_stream/email after=60s "
       "deliveries=5 backoff=2 longest=1h`: given again to whoever reads next, and after so many deliveries a dead "
-      "letter; `*` is every group of the stream (as in Redis: they stay where they are)",
+      "letter; `*` is every group of the stream. On Redis consumers claim what is pending themselves, and a rule says "
+      "after "
+      "how many `deliveries` it is a dead letter (as in Redis: they stay where they are)",
       kFlow, false},
      [](Config& c, std::string_view v) { return SetRules(v, ParseRedelivery, c.redelivery); }},
     {{"retention", "LIST",
