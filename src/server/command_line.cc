@@ -20,7 +20,7 @@ struct CommandName {
   std::string_view name;
   Command command;
 };
-constexpr std::array<CommandName, 12> kCommands = {{{"serve", Command::kServe},
+constexpr std::array<CommandName, 13> kCommands = {{{"serve", Command::kServe},
                                                     {"publish", Command::kPublish},
                                                     {"tail", Command::kTail},
                                                     {"token", Command::kToken},
@@ -30,6 +30,7 @@ constexpr std::array<CommandName, 12> kCommands = {{{"serve", Command::kServe},
                                                     {"claim", Command::kClaim},
                                                     {"trim", Command::kTrim},
                                                     {"dead-letters", Command::kDeadLetters},
+                                                    {"migrate", Command::kMigrate},
                                                     {"version", Command::kVersion},
                                                     {"help", Command::kHelp}}};
 
@@ -231,6 +232,12 @@ class Parser {
         break;
       case Command::kDeadLetters:
         AddDeadLetters(line_.dead_letters);
+        break;
+      case Command::kMigrate:
+        AddSettings({"ingest_streams", "partitions"});
+        AddText("from", line_.migrate.from);
+        AddText("to", line_.migrate.to);
+        AddList("stream", line_.migrate.streams);
         break;
       case Command::kVersion:
       case Command::kHelp:

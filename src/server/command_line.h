@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/migrate.h"
 #include "server/operator_commands.h"
 
 namespace tocsin::server {
@@ -23,6 +24,7 @@ enum class Command : uint8_t {
   kClaim,
   kTrim,
   kDeadLetters,
+  kMigrate,
   kVersion,
   kHelp
 };
@@ -40,6 +42,7 @@ struct CommandLine {
   ClaimOptions claim{};
   TrimOptions trim{};
   DeadLettersOptions dead_letters{};
+  MigrateOptions migrate{};
   std::string help{};  // kHelp: what to print
 };
 

@@ -91,6 +91,24 @@ usage: tocsin publish --user ID [OPTION...] MESSAGE
 Prints one id (nid) a line, in order. Exit status: 0 all are published, 1 not all (the ids printed are), 2 used wrongly.
 )";
 
+constexpr std::string_view kMigrateHelp =
+    R"(Copies everything from one store into another, empty one, then reads it again there and compares.
+
+usage: tocsin migrate --from STORE --to STORE [OPTION...]
+
+  tocsin migrate --from embedded:./tocsin-data --to redis://10.0.0.7:6379
+  tocsin migrate --from redis-sentinel://10.0.0.7:26379/mymaster --to embedded:./tocsin-data
+
+Streams come with their groups and what is pending in them, user logs with ids, states, cursors, counts and
+the epoch: every device goes on where it was. The service must not run on either store, and nobody may XADD
+meanwhile. The source is only read. Generated keys in the data directory and Idempotency-Keys are not copied.
+
+  --from STORE, --to STORE        embedded:DIR, or an address as the setting `store` has it
+  --ingest-streams, --partitions  as the service has them
+  --stream NAME                   from a Redis: another stream that is to come along; may be repeated. Ingest
+                                  streams and their dead letters always do, as from an embedded store everything does
+)";
+
 constexpr std::string_view kTailHelp =
     R"(A live inbox in the terminal: prints what a user gets, acknowledges it, and survives restarts of the server.
 
@@ -150,6 +168,7 @@ For operators, through the Redis port:
   claim         hand that to another consumer            tocsin claim notifications_stream mailer worker-2 --idle 5m
   trim          remove old entries, safely               tocsin trim notifications_stream --older-than 7d
   dead-letters  what failed: list, redrive, drop         tocsin dead-letters list
+  migrate       to another store, or back                tocsin migrate --from embedded:DIR --to redis://HOST
 
 Try it: run `tocsin serve --demo` in one terminal, `tocsin tail --user ann` in a second one, and publish to `ann` from a
 third. Nothing need be configured: keys are made at the first start, in ./tocsin-data, and the commands find them there.
@@ -168,6 +187,8 @@ std::string HelpFor(Command command) {
       return std::string(kTailHelp);
     case Command::kToken:
       return std::string(kTokenHelp);
+    case Command::kMigrate:
+      return std::string(kMigrateHelp);
     case Command::kStreams:
     case Command::kGroups:
     case Command::kPending:

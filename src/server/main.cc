@@ -7,6 +7,7 @@
 #include "server/command_line.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/migrate.h"
 #include "server/operator_commands.h"
 #include "server/serve.h"
 
@@ -38,6 +39,8 @@ std::string_view NameOf(Command command) {
       return "tocsin trim";
     case Command::kDeadLetters:
       return "tocsin dead-letters";
+    case Command::kMigrate:
+      return "tocsin migrate";
     case Command::kVersion:
     case Command::kHelp:
       break;
@@ -94,6 +97,8 @@ int Run(std::vector<std::string> arguments) {
       return Trim(line->trim, *config);
     case Command::kDeadLetters:
       return DeadLetters(line->dead_letters, *config);
+    case Command::kMigrate:
+      return Migrate(line->migrate, *config);
     case Command::kVersion:
     case Command::kHelp:
       break;

@@ -81,9 +81,10 @@ async def test(options: argparse.Namespace, directory: Path) -> int:
         answers: dict[str, int] = {}
         for phone in phones:
             phone.forget()
+            had, bye = phone.cursor, phone.bye
             welcome = await phone.connect()
             answers[welcome["resume"]] = answers.get(welcome["resume"], 0) + 1
-            assert welcome["resume"] in ("gap", "reset"), (phone.user, welcome)
+            assert welcome["resume"] in ("gap", "reset"), (phone.user, had, bye, welcome)
         print(f"the reconnects were answered {answers}", flush=True)
         assert (await away.connect())["resume"] in ("gap", "reset"), away.welcome
         await away.close()
