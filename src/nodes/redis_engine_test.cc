@@ -28,13 +28,14 @@ const std::vector<std::string> kSync = {"appendonly yes", "appendfsync always"};
 // One node, and what it hears.
 class Engine final : public logs::LogListener {
  public:
-  explicit Engine(const std::string& url, int64_t start_patience_ms = 60'000) {
+  explicit Engine(const std::string& url, int64_t start_patience_ms = 60'000, int partitions = 0) {
     auto deployment = redis::ParseDeployment(url);
     CHECK_MSG(deployment.ok(), deployment.status().message());
     RedisEngineOptions options;
     options.deployment = *deployment;
     options.ingest_streams = {"s"};
     options.start_patience_ms = start_patience_ms;
+    options.partitions = partitions;
     engine_ = std::make_unique<RedisEngine>(std::move(options), base::SystemClock(), base::SystemRandom(), *this);
   }
   RedisEngine* operator->() { return engine_.get(); }
@@ -253,6 +254,45 @@ TEST(RedisEngineTest, AFailoverIsToldAndSurvived) {
   const std::vector<std::string> nids = a.LogOf("ada");
   EXPECT_EQ(nids.size(), 3u);
   EXPECT_EQ(nids.front(), first) << "what the replica had is there, once";
+}
+
+// Partitions on the nodes of a Cluster, and slots that move while all is at work.
+TEST(RedisEngineTest, OnAClusterWhoseSlotsMove) {
+  redis::fixture::Cluster cluster(3, 0, kSync);
+  Engine a(cluster.url(), 60'000, 4), b(cluster.url(), 60'000, 4);
+  a.Started();
+  b.Started();
+  const auto move = [&](const std::string& key) {
+    const int slot = redis::SlotOf(key);
+    Server* from = nullptr;
+    for (const auto& node : cluster.nodes) {
+      const auto count = node->Ask({"CLUSTER", "COUNTKEYSINSLOT", std::to_string(slot)});
+      if (count.integer > 0) from = node.get();
+    }
+    ASSERT_NE(from, nullptr) << key;
+    cluster.MoveSlot(slot, *from, from == cluster.nodes[0].get() ? *cluster.nodes[1] : *cluster.nodes[0]);
+  };
+  std::map<std::string, std::vector<std::string>> wanted;
+  for (int i = 0; i < 8; ++i) b->logs().Watch("u" + std::to_string(i));
+  const auto publish = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string user = "u" + std::to_string(i % 8);
+      wanted[user].push_back(a.Publish(user));
+    }
+  };
+  publish(80);
+  move("s:{1}");
+  publish(80);
+  move(logs::BucketKey(logs::BucketOf("u3")));
+  publish(80);
+  move("s:{2}");
+  publish(80);
+  for (const auto& [user, nids] : wanted) {
+    ASSERT_TRUE(Eventually([&, u = user, n = nids.size()] { return b.LogOf(u).size() >= n; })) << user;
+    EXPECT_EQ(b.LogOf(user), nids) << user;
+    ASSERT_TRUE(Eventually([&, u = user] { return !b.Heard(u).IsZero(); })) << user;
+  }
+  EXPECT_EQ(a.lost() + b.lost(), 0);
 }
 
 }  // namespace

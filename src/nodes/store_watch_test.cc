@@ -179,6 +179,60 @@ TEST(StoreWatchTest, AReplicaThatComesLeavesNoMark) {
   ASSERT_TRUE(Eventually([&] { return node.lost() == 1; })) << "this does";
 }
 
+// The node of the Cluster that has a bucket.
+Server* Holder(const redis::fixture::Cluster& cluster, int bucket) {
+  for (const auto& node : cluster.nodes) {
+    if (node->running() && Text(node->Ask({"HGET", logs::BucketKey(bucket), "epoch"})).size() == 16) return node.get();
+  }
+  return nullptr;
+}
+// Every bucket knows the node that it is on.
+bool Settled(const redis::fixture::Cluster& cluster) {
+  for (int bucket = 0; bucket < logs::kBuckets; ++bucket) {
+    const Server* holder = Holder(cluster, bucket);
+    if (holder == nullptr || Field(*holder, bucket, "address") != holder->address()) return false;
+  }
+  return true;
+}
+
+TEST(StoreWatchTest, ASlotThatMovedLeavesNoMark) {
+  redis::fixture::Cluster cluster(2, 0, kEverySecond);
+  WatchNode node(cluster.url());
+  ASSERT_TRUE(Eventually([&] { return Settled(cluster); }));
+  Server* const from = Holder(cluster, 77);
+  Server* const to = from == cluster.nodes[0].get() ? cluster.nodes[1].get() : cluster.nodes[0].get();
+  cluster.MoveSlot(redis::SlotOf(logs::BucketKey(77)), *from, *to);
+  ASSERT_TRUE(Eventually([&] {
+    node.Look();  // until the client has heard of it too
+    return Field(*to, 77, "address") == to->address();
+  }));
+  EXPECT_EQ(Field(*to, 77, "lost"), "(nil)");
+  EXPECT_EQ(node.lost(), 0);
+}
+
+TEST(StoreWatchTest, AFailoverOfAShardMarksItsBuckets) {
+  redis::fixture::Cluster cluster(3, 1, kSync);
+  WatchNode node(cluster.url());
+  ASSERT_TRUE(Eventually([&] { return Settled(cluster); }));
+  Buckets there;
+  for (int bucket = 0; bucket < logs::kBuckets; ++bucket) {
+    there[static_cast<size_t>(bucket)] = Holder(cluster, bucket) == cluster.nodes[0].get();
+  }
+  ASSERT_TRUE(there.any() && !there.all());
+  ASSERT_TRUE(Eventually([&] {
+    return cluster.nodes[3]->Info("replication", "slave_repl_offset") ==
+           cluster.nodes[0]->Info("replication", "master_repl_offset");
+  }));
+  cluster.nodes[0]->Kill();
+  ASSERT_TRUE(Eventually([&] { return node.lost() == 1 && node.healthy(); }));
+  EXPECT_EQ(node.lost_buckets(), there);
+  for (int bucket = 0; bucket < logs::kBuckets; ++bucket) {
+    const Server* holder = Holder(cluster, bucket);
+    ASSERT_NE(holder, nullptr);
+    EXPECT_EQ(Field(*holder, bucket, "lost") != "(nil)", there[static_cast<size_t>(bucket)]) << bucket;
+  }
+}
+
 TEST(StoreWatchTest, AnEmptyStoreGetsNewEpochs) {
   Server server(kSync);
   WatchNode node(server.url());
