@@ -14,6 +14,8 @@ constexpr size_t kSmallBody = 64 << 10;
 
 constexpr std::array kRoutes = {
     Route{Method::kPost, "/v1/notifications", Access::kKey, Scope::kPublish, SIZE_MAX, &Publish},
+    Route{Method::kGet, "/v1/notifications/", Access::kKey, Scope::kRead, 0, &GetNotification},
+    Route{Method::kDelete, "/v1/notifications/", Access::kKey, Scope::kPublish, 0, &DeleteNotification},
     Route{Method::kGet, "/v1/events", Access::kUser, Scope::kRead, 0, &Events},
     Route{Method::kGet, "/v1/pull", Access::kUser, Scope::kRead, 0, &Pull},
     Route{Method::kPost, "/v1/ack", Access::kUser, Scope::kRead, kSmallBody, &PostAck},
@@ -24,12 +26,18 @@ constexpr std::array kRoutes = {
 };
 constexpr Route kPages = {Method::kGet, "", Access::kPage, Scope::kRead, 0, &Page};
 
+bool IsOf(std::string_view route, std::string_view path) {
+  if (!route.ends_with('/') || route.size() == 1) return route == path;
+  return path.size() > route.size() && path.starts_with(route) &&
+         path.find('/', route.size()) == std::string_view::npos;
+}
+
 }  // namespace
 
 const Route* FindRoute(Method method, std::string_view path, std::string& allowed) {
   const Method wanted = method == Method::kHead ? Method::kGet : method;
   for (const Route& route : kRoutes) {
-    if (route.path != path) continue;
+    if (!IsOf(route.path, path)) continue;
     if (route.method == wanted) return &route;
     if (!allowed.empty()) allowed += ", ";
     allowed += wire::MethodName(route.method);

@@ -18,7 +18,7 @@ enum class Access : uint8_t {
 
 struct Route {
   wire::Method method;
-  std::string_view path;
+  std::string_view path;  // one that ends with a slash takes one more part, which the handler reads
   Access access;
   auth::Scope scope;  // of kKey
   size_t max_body;    // bytes; 0: none is taken
@@ -28,6 +28,9 @@ struct Route {
 // Null: no such path. `allowed` is set to the methods of the path ("GET, POST") when only the method is wrong.
 const Route* FindRoute(wire::Method method, std::string_view path, std::string& allowed);
 
+// trail.cc
+void GetNotification(Exchange& exchange);     // GET /v1/notifications/{nid}
+void DeleteNotification(Exchange& exchange);  // DELETE /v1/notifications/{nid}
 // publish.cc
 void Publish(Exchange& exchange);  // POST /v1/notifications
 // user_routes.cc

@@ -97,6 +97,11 @@ void EmbeddedLogs::List(const std::string& user, EntryId before, size_t limit, L
   Ask<ListPage>(ask, std::move(then));
 }
 
+void EmbeddedLogs::Trace(const std::string& user, const std::string& nid, Then<LogTrace> then) {
+  auto ask = [this, user, nid](storage::Tier tier) { return reader_.Trace(user, nid, tier); };
+  Ask<LogTrace>(ask, std::move(then));
+}
+
 void EmbeddedLogs::Ack(const std::string& user, const std::string& device, EntryId cursor, Urgency urgency,
                        std::function<void(const Status&)> then) {
   auto change = std::make_unique<ReceiptChange>(user_logs_, user, device, cursor, urgency, BackHome<Status>(then));

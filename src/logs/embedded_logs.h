@@ -25,6 +25,7 @@ class EmbeddedLogs final : public LogStore {
             Then<LogPiece> then) override;
   void List(const std::string& user, model::EntryId before, size_t limit, ListFilter filter,
             Then<ListPage> then) override;
+  void Trace(const std::string& user, const std::string& nid, Then<LogTrace> then) override;
   void Ack(const std::string& user, const std::string& device, model::EntryId cursor, Urgency urgency,
            std::function<void(const base::Status&)> then) override;
   void Mark(MarkRequest request, Then<Counts> then) override;

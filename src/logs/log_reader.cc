@@ -123,6 +123,33 @@ Result<ListPage> LogReader::List(std::string_view user, EntryId before, size_t l
   return page;
 }
 
+Result<LogTrace> LogReader::Trace(std::string_view user, std::string_view nid, Tier tier) const {
+  LogTrace trace;
+  const std::string prefix = UserPrefix(user);
+  auto entries = store_.Iterate(Family::kLogs, prefix, model::PrefixSuccessor(prefix), tier);
+  for (entries->SeekToLast(); entries->Valid() && !trace.id; entries->Prev()) {
+    auto entry = DecodeStoredEntry(entries->key(), prefix.size(), entries->value());
+    if (!entry.ok()) return entry.status();
+    if (entry->is_item() && entry->nid == nid) trace.id = entry->id;
+  }
+  RETURN_IF_ERROR(entries->status());
+  if (trace.id) {
+    StateCursor states(store_, user, tier);
+    trace.state = states.Ascending(*trace.id);
+    RETURN_IF_ERROR(states.status());
+  }
+  const std::string devices_prefix = DeviceKey(user, {});
+  auto devices = store_.Iterate(Family::kHeads, devices_prefix, model::PrefixSuccessor(devices_prefix), tier);
+  for (devices->SeekToFirst(); devices->Valid(); devices->Next()) {
+    auto record = DecodeDevice(devices->value());
+    if (!record.ok()) return record.status();
+    const std::string_view name = devices->key().substr(devices_prefix.size());
+    trace.devices.push_back({std::string(name), record->cursor, record->heard_ms});
+  }
+  RETURN_IF_ERROR(devices->status());
+  return trace;
+}
+
 std::string LogReader::Epoch(std::string_view user) const {
   const std::string& store = store_.epoch();
   std::string keyed = store;

@@ -51,6 +51,18 @@ struct ListPage {
   std::optional<model::EntryId> before;  // where the next page starts; none: this was the last
 };
 
+// What has become of a notification in one user's log.
+struct LogTrace {
+  struct Device {
+    std::string name;
+    model::EntryId cursor;
+    int64_t heard_ms = 0;  // when it was last stored
+  };
+  std::optional<model::EntryId> id;  // none: it is not in the log, or not any more
+  ItemState state = ItemState::kUnread;
+  std::vector<Device> devices;  // all of the user's; those whose cursor is not below `id` have acknowledged it
+};
+
 class LogReader {
  public:
   explicit LogReader(const storage::Store& store) : store_(store) {}
@@ -64,6 +76,9 @@ class LogReader {
   // are looked at for it: it may be short, even empty, and still have a `before`.
   base::Result<ListPage> List(std::string_view user, model::EntryId before, size_t limit, ListFilter filter,
                               storage::Tier tier) const;
+
+  // Looks at the whole log, newest first.
+  base::Result<LogTrace> Trace(std::string_view user, std::string_view nid, storage::Tier tier) const;
 
   // The identity of a user's log: a cursor of another user or another store does not have it.
   std::string Epoch(std::string_view user) const;

@@ -61,6 +61,7 @@ class LogStore {
                     Then<LogPiece> then) = 0;
   virtual void List(const std::string& user, model::EntryId before, size_t limit, ListFilter filter,
                     Then<ListPage> then) = 0;
+  virtual void Trace(const std::string& user, const std::string& nid, Then<LogTrace> then) = 0;
   // As UserLogs::Ack and Mark.
   virtual void Ack(const std::string& user, const std::string& device, model::EntryId cursor, Urgency urgency,
                    std::function<void(const base::Status&)> then) = 0;

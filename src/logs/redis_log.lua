@@ -85,3 +85,16 @@ local function index_after(size, ms, seq)
   end
   return high
 end
+
+-- An item's nid, behind its length (LEB128).
+local function nid_of(element)
+  local size, at, unit = byte(element, 12), 13, 128
+  if size < 128 then return sub(element, 13, 12 + size) end
+  size = size - 128
+  repeat
+    local digit = byte(element, at)
+    size = size + digit % 128 * unit
+    at, unit = at + 1, unit * 128
+  until digit < 128
+  return sub(element, at, at + size - 1)
+end

@@ -54,11 +54,15 @@ std::function<void(const Answer&)> BackHome(Core& store_core, std::function<void
 
 }  // namespace
 
+// Of redis_mark.lua: kDelete, but for what was read.
+constexpr int kRetract = model::kMarkOps;
+static_assert(kRetract == 5);
+
 struct RedisLogs::Scripts {
   const Script append = LogScript(scripts::redis_append), mark = LogScript(scripts::redis_mark),
                ack = LogScript(scripts::redis_ack), open = LogScript(scripts::redis_open),
                read = LogScript(scripts::redis_read), list = LogScript(scripts::redis_list),
-               watch = LogScript(scripts::redis_watch);
+               watch = LogScript(scripts::redis_watch), trace = LogScript(scripts::redis_trace);
   const Script fence = Script(std::string(scripts::redis_shared).append(scripts::redis_fence)),
                lost = Script(std::string(scripts::redis_shared).append(scripts::redis_lost));
 };
@@ -157,6 +161,13 @@ void RedisLogs::Read(const std::string& user, EntryId after, size_t max_entries,
   Ask<LogPiece>(std::move(question), decode, std::move(then));
 }
 
+void RedisLogs::Trace(const std::string& user, const std::string& nid, Then<LogTrace> then) {
+  Question question = QuestionFor(scripts_->trace, user, {DevicesKey(user)}, {nid});
+  question.patience_ms = kOpenPatienceMs;
+  question.repeatable = true;
+  Ask<LogTrace>(std::move(question), &DecodeTrace, std::move(then));
+}
+
 void RedisLogs::List(const std::string& user, EntryId before, size_t limit, ListFilter filter, Then<ListPage> then) {
   std::vector<std::string> arguments;
   PushId(arguments, before);
@@ -212,8 +223,10 @@ void RedisLogs::StoreReceipts(const std::string& user, Receipts receipts, Urgenc
 }
 
 void RedisLogs::Mark(MarkRequest request, Then<Counts> then) {
-  std::vector<std::string> arguments = {std::to_string(static_cast<int>(request.op)), request.device,
-                                        std::to_string(NowMs()), std::to_string(options_.max_entries), request.mid};
+  // Redis is told what to spare with the op.
+  const int op = request.spare == Spare::kRead ? kRetract : static_cast<int>(request.op);
+  std::vector<std::string> arguments = {std::to_string(op), request.device, std::to_string(NowMs()),
+                                        std::to_string(options_.max_entries), request.mid};
   if (request.upto) {
     PushId(arguments, *request.upto);
   } else {

@@ -1,12 +1,14 @@
 -- Marks items of a log and appends the change.
--- KEYS: bucket, log, watchers, mark ids. ARGV: op (model::MarkOp), device, clock ms, entries that a log may have,
+-- KEYS: bucket, log, watchers, mark ids. ARGV: op (model::MarkOp; RETRACT deletes what was not read), device, clock ms, entries that a log may have,
 -- mark id or '', ms and seq of `upto` or '' and '', nids.
 -- Answers head, counts after the mark (24 bytes), the appended element or '', the last id before it, watching nodes.
-local READ, UNREAD_OP, SEEN, ARCHIVE, DELETE = 0, 1, 2, 3, 4
+local READ, UNREAD_OP, SEEN, ARCHIVE, DELETE, RETRACT = 0, 1, 2, 3, 4, 5
 local KEPT_MS, KEPT = 24 * 3600 * 1000, 1024  -- of mark ids: how long, how many
 local TOMBSTONE = '\255'
 local op, device, now, mid = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[5]
 local upto_ms, upto_seq = tonumber(ARGV[6]), tonumber(ARGV[7])
+local spares_read = op == RETRACT
+if spares_read then op = DELETE end
 local epoch, floor_ms, lost_ms, lost_seq = open_bucket('')
 if not epoch then return NO_EPOCH end
 local head = read_head()
@@ -46,19 +48,6 @@ local function apply(state)
   if op == UNREAD_OP then return math.min(state, 1) end
   if op == SEEN then return math.max(state, 1) end
   return 3
-end
-
--- An item's nid, behind its length (LEB128).
-local function nid_of(element)
-  local size, at, unit = byte(element, 12), 13, 128
-  if size < 128 then return sub(element, 13, 12 + size) end
-  size = size - 128
-  repeat
-    local digit = byte(element, at)
-    size = size + digit % 128 * unit
-    at, unit = at + 1, unit * 128
-  until digit < 128
-  return sub(element, at, at + size - 1)
 end
 
 -- Where in the request each nid is, and how many items are still to be met: from the newest down the scan goes until
@@ -107,7 +96,7 @@ while top >= 1 and missing > 0 do
       local state = byte(element)
       local meant, asked_at, nid = is_meant(element, state)
       local after = op == DELETE and GONE or apply(state)
-      if meant and after ~= state then
+      if meant and after ~= state and not (spares_read and state >= 2) then
         local priority = byte(element, 11)
         changed = changed + 1
         state_at[bottom + at - 1] = after

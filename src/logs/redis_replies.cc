@@ -106,6 +106,28 @@ Result<LogPiece> DecodePiece(const RespReply& reply, EntryId after) {
   return piece;
 }
 
+Result<LogTrace> DecodeTrace(const RespReply& reply) {
+  if (!IsArray(reply, 2)) return Damaged("a trace");
+  LogTrace trace;
+  if (!reply.elements[0].text.empty()) {
+    auto line = DecodeElement(reply.elements[0].text);
+    if (!line.ok()) return line.status();
+    trace.id = line->entry->id;
+    trace.state = line->state;
+  }
+  const std::vector<RespReply>& devices = reply.elements[1].elements;
+  for (size_t i = 0; i + 1 < devices.size(); i += 2) {
+    const std::string& record = devices[i + 1].text;
+    if (record.size() != kShortIdBytes + 6) return Damaged("a device");
+    int64_t heard_ms = 0;
+    for (size_t at = kShortIdBytes; at < record.size(); ++at) {
+      heard_ms = heard_ms * 256 + static_cast<unsigned char>(record[at]);
+    }
+    trace.devices.push_back({devices[i].text, DecodeShortId(record), heard_ms});
+  }
+  return trace;
+}
+
 Result<ListPage> DecodePage(const RespReply& reply) {
   if (!IsArray(reply, 2)) return Damaged("a page of it");
   ListPage page;

@@ -16,6 +16,7 @@ base::Result<LogHead> DecodeHeadReply(const wire::RespReply& reply);
 
 base::Result<LogOpening> DecodeOpening(const wire::RespReply& reply, std::string_view user);
 base::Result<LogPiece> DecodePiece(const wire::RespReply& reply, model::EntryId after);
+base::Result<LogTrace> DecodeTrace(const wire::RespReply& reply);
 base::Result<ListPage> DecodePage(const wire::RespReply& reply);
 
 struct MarkReply {

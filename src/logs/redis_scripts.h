@@ -7,7 +7,8 @@
 namespace tocsin::logs::scripts {
 
 extern const std::string_view redis_shared, redis_log;
-extern const std::string_view redis_append, redis_mark, redis_ack, redis_open, redis_read, redis_list, redis_watch;
+extern const std::string_view redis_append, redis_mark, redis_ack, redis_open, redis_read, redis_list, redis_watch,
+    redis_trace;
 extern const std::string_view redis_fence, redis_lost;  // of a bucket
 
 }  // namespace tocsin::logs::scripts

@@ -235,6 +235,7 @@ Result<std::vector<LogIndex::Items::iterator>> UserLogs::Targets(LogIndex& index
                                                                  const MarkRequest& request) const {
   std::vector<LogIndex::Items::iterator> targets;
   auto wants = [&](const LogIndex::Items::iterator& at) {
+    if (request.spare == Spare::kRead && at->second.state >= ItemState::kRead) return false;
     return request.op == MarkOp::kDelete || Apply(request.op, at->second.state) != at->second.state;
   };
   if (!request.upto) {

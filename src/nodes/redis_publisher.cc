@@ -79,6 +79,29 @@ return ids
   return script;
 }
 
+// KEYS: stream. ARGV: id, the built-in group. Answers fields and whether the group has finished the entry; nothing
+// where there is none.
+const redis::Script& FindScript() {
+  static const redis::Script script(R"lua(
+local entry = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+if not entry then return {} end
+if #redis.call('XPENDING', KEYS[1], ARGV[2], ARGV[1], ARGV[1], 1) > 0 then return {entry[2], 0} end
+local ms, seq = string.match(ARGV[1], '^(%d+)%-(%d+)$')
+for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = {}
+  for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
+  if group['name'] == ARGV[2] then
+    local read_ms, read_seq = string.match(group['last-delivered-id'], '^(%d+)%-(%d+)$')
+    local read = #ms < #read_ms or (#ms == #read_ms and (ms < read_ms or (ms == read_ms and
+                 (#seq < #read_seq or (#seq == #read_seq and seq <= read_seq)))))
+    return {entry[2], read and 1 or 0}
+  end
+end
+return {entry[2], 0}
+)lua");
+  return script;
+}
+
 // What the server said instead of ids.
 Status FailureOf(const RespReply& reply) {
   const std::string_view text = reply.text;
@@ -252,6 +275,27 @@ void RedisPublisher::Remember(size_t partition, const std::vector<std::string>& 
   while (!confirmed.empty() && (confirmed.size() > kMaxRemembered || confirmed.front().at_ms < now_ms - kRememberMs)) {
     confirmed.pop_front();
   }
+}
+
+// The entry, and whether it waits for the router: unread by its group, or pending.
+void RedisPublisher::Find(const std::string& nid, Found then) {
+  const auto parts = notifier::ParseNid(nid);
+  const bool ours = parts && std::find(streams_.begin(), streams_.end(), parts->stream) != streams_.end();
+  if (!ours) return then(std::optional<notifier::AcceptedEntry>());
+  core_.Post([this, stream = std::string(parts->stream), id = parts->id, then = std::move(then)] {
+    auto looked = [stream, id, then](const Result<RespReply>& reply) {
+      if (!reply.ok()) return then(reply.status());
+      if (reply->is_error()) return then(FailureOf(*reply));
+      if (reply->elements.size() != 2) return then(std::optional<notifier::AcceptedEntry>());
+      notifier::AcceptedEntry entry{
+          .stream = stream, .id = id, .fields = {}, .routed = reply->elements[1].integer != 0};
+      const std::vector<RespReply>& flat = reply->elements[0].elements;
+      for (size_t i = 0; i + 1 < flat.size(); i += 2) entry.fields.emplace_back(flat[i].text, flat[i + 1].text);
+      then(std::optional(std::move(entry)));
+    };
+    client_.Eval(FindScript(), {stream}, {id.ToString(), std::string(notifier::kGroup)}, std::move(looked),
+                 {.patience_ms = kPatienceMs});
+  });
 }
 
 void RedisPublisher::CountLost() {

@@ -32,6 +32,7 @@ class RedisPublisher final : public notifier::Publisher {
                  int wait_replicas = 0);
 
   void Publish(notifier::PublishRequest request, Then then) override;
+  void Find(const std::string& nid, Found then) override;
   base::Status health() const override { return watch_.health(); }
   std::string durability() const override { return watch_.level(); }
   size_t queued() const override { return queued_.load(std::memory_order_relaxed); }

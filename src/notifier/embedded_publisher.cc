@@ -68,7 +68,43 @@ class PublishChange final : public storage::Change {
   Status failure_;
 };
 
+// Asks the engine on its own thread, behind what was submitted before; the router has been there by then.
+class FindChange final : public storage::Change {
+ public:
+  FindChange(streams::StreamEngine& streams, std::string stream, model::EntryId id, Publisher::Found then)
+      : streams_(streams), stream_(std::move(stream)), id_(id), then_(std::move(then)) {}
+
+  void Stage(storage::Batch&) override {
+    auto range = streams_.Range(stream_, id_, id_);
+    if (!range.ok() && range.status().code() != base::Code::kNotFound) {
+      found_ = range.status();
+      return;
+    }
+    if (!range.ok() || range->empty()) return;
+    AcceptedEntry entry{.stream = stream_, .id = id_, .fields = {}, .routed = true};
+    for (const auto& [name, value] : range->list.front().Fields()) entry.fields.emplace_back(name, value);
+    found_ = std::optional(std::move(entry));
+  }
+  void Done(const Status& status) override { status.ok() ? then_(found_) : then_(status); }
+  bool lazy() const override { return true; }
+
+ private:
+  streams::StreamEngine& streams_;
+  const std::string stream_;
+  const model::EntryId id_;
+  const Publisher::Found then_;
+  base::Result<std::optional<AcceptedEntry>> found_ = std::optional<AcceptedEntry>();
+};
+
 }  // namespace
+
+void EmbeddedPublisher::Find(const std::string& nid, Found then) {
+  auto parts = ParseNid(nid);
+  if (!parts || parts->stream != stream_) return then(std::optional<AcceptedEntry>());
+  Status submitted =
+      committer_.Submit(std::make_unique<FindChange>(streams_, std::string(parts->stream), parts->id, then));
+  if (!submitted.ok()) then(submitted);
+}
 
 void EmbeddedPublisher::Publish(PublishRequest request, Then then) {
   Status submitted =

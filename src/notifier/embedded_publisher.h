@@ -24,6 +24,7 @@ class EmbeddedPublisher final : public Publisher {
         stream_(std::move(stream)) {}
 
   void Publish(PublishRequest request, Then then) override;
+  void Find(const std::string& nid, Found then) override;
   base::Status health() const override { return store_.health(); }
   std::string durability() const override { return "sync"; }
   size_t queued() const override { return committer_.queued(); }

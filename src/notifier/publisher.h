@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "model/entry_id.h"
 #include "model/notification.h"
 
 namespace tocsin::notifier {
@@ -28,6 +30,14 @@ struct PublishRequest {
   IdempotencyKey key;
 };
 
+// A publish that is still in its stream.
+struct AcceptedEntry {
+  std::string stream;
+  model::EntryId id;
+  model::StreamFields fields;
+  bool routed = false;  // the built-in group has finished it: what it made is in the logs or the dead letters
+};
+
 class Publisher {
  public:
   // The nids, in the order of the entries.
@@ -38,6 +48,10 @@ class Publisher {
   // Thread-safe. Appends all entries to the first ingest stream, or none. `then` runs on any thread, inside the call or
   // later, when they are as durable as durability() says. A failure means that nothing is known to be stored.
   virtual void Publish(PublishRequest request, Then then) = 0;
+
+  // The entry of that nid; nothing: there is none, or retention has trimmed it. Thread-safe, answered as Publish is.
+  using Found = std::function<void(const base::Result<std::optional<AcceptedEntry>>&)>;
+  virtual void Find(const std::string& nid, Found then) = 0;
 
   // The rest is thread-safe too.
   // Ok: a publish would be taken. Else why not.

@@ -23,6 +23,16 @@ std::string NidOf(std::string_view stream, EntryId id) {
   return nid;
 }
 
+std::optional<NidParts> ParseNid(std::string_view nid) {
+  const size_t at = nid.find('@');
+  auto id = EntryId::Parse(nid.substr(0, at));
+  if (!id) return std::nullopt;
+  if (at == std::string_view::npos) return NidParts{kDefaultStream, *id};
+  const std::string_view stream = nid.substr(at + 1);
+  if (stream.empty() || stream == kDefaultStream) return std::nullopt;  // it is not written so
+  return NidParts{stream, *id};
+}
+
 Router::Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, const base::Clock& clock,
                std::vector<std::string> ingest_streams)
     : streams_(streams), user_logs_(user_logs), clock_(clock) {

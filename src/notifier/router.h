@@ -12,6 +12,7 @@
 //    after kTakeOverMs and acknowledges: such an entry was routed before, RouteAll saw to it, and is in the logs once.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,12 @@ inline constexpr std::string_view kDefaultStream = "notifications_stream";
 
 // The name of a notification: its ingest entry's id, with `@stream` unless that is the default one.
 std::string NidOf(std::string_view stream, model::EntryId id);
+struct NidParts {
+  std::string_view stream;
+  model::EntryId id;
+};
+// Nothing: no nid. The stream is a view into `nid`, or the default one.
+std::optional<NidParts> ParseNid(std::string_view nid);
 
 class Router final : public storage::Participant {
  public:

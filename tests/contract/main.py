@@ -27,7 +27,7 @@ async def run(options: argparse.Namespace, directory: Path) -> int:
     from stores import STORES
     from suite import CASES
 
-    import delivery, idempotency, state, streams, urgent  # noqa: E401, F401: they name their cases
+    import delivery, idempotency, state, streams, trail, urgent  # noqa: E401, F401: they name their cases
 
     names = options.case or list(CASES)
     store = STORES[options.store](directory)
@@ -35,7 +35,8 @@ async def run(options: argparse.Namespace, directory: Path) -> int:
     failed = []
     try:
         store.start()
-        service = Service(options.tocsin, directory, store, options.nodes, seed=options.seed)
+        settings = dict(setting.split("=", 1) for setting in options.setting)
+        service = Service(options.tocsin, directory, store, options.nodes, settings, seed=options.seed)
         await service.start()
         for name in names:
             begun = time.monotonic()
@@ -70,6 +71,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=0, help="0: as many as the store's default")
     parser.add_argument("--case", action="append", help="only this one; may be repeated")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--setting", action="append", default=[], help="NAME=VALUE of every node; may be repeated")
     parser.add_argument("--keep", action="store_true", help="keep the directory")
     options = parser.parse_args()
     options.tocsin = options.tocsin.resolve()

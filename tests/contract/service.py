@@ -122,6 +122,14 @@ class Service:
         pulled = json.loads(answer)
         return pulled["cur"], pulled["frames"]
 
+    # The same once there are as many as that: what was accepted is routed soon, not at once.
+    async def routed(self, user: str, count: int) -> list[dict]:
+        async def there() -> list[dict] | None:
+            log = await self.log(user)
+            return log if len(log) >= count else None
+
+        return await until_true(there, f"{count} are in the log of {user}")
+
     # The user's whole log as a fresh device pulls it.
     async def log(self, user: str) -> list[dict]:
         cur, items = "", []

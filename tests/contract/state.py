@@ -14,14 +14,6 @@ async def fill(service: Service, user: str, count: int, **fields: object) -> lis
     return nids
 
 
-# An accepted notification is in the log soon, not at once.
-async def routed(service: Service, user: str, count: int) -> None:
-    async def there() -> bool:
-        return len(await service.log(user)) >= count
-
-    await until_true(there, f"{count} are in the log of {user}")
-
-
 @case
 async def stored_cursor(service: Service) -> None:
     """A device that leaves its cursor to the server goes on behind its last receipt, over WebSocket and over HTTP."""
@@ -70,7 +62,7 @@ async def stored_cursor(service: Service) -> None:
 async def marks_and_counts(service: Service) -> None:
     """What one device marks, every device sees, with the same counts; each state includes those before it."""
     nids = await fill(service, "marks", 6) + await fill(service, "marks", 2, priority="critical")
-    await routed(service, "marks", 8)
+    await service.routed("marks", 8)
     phone, laptop = Phone(service, "marks", "phone"), Phone(service, "marks", "laptop")
     welcome = await phone.connect()
     assert welcome["counts"]["unread"] == 8 and welcome["counts"]["unseen"] == 8, welcome

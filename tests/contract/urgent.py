@@ -1,7 +1,7 @@
 """Cases: what is urgent overtakes what waits."""
 
 from service import LOG_MAX, Phone, Service
-from state import fill, routed
+from state import fill
 from suite import case
 
 BACKLOG = LOG_MAX - 20
@@ -13,7 +13,7 @@ async def overtakes_a_backlog(service: Service) -> None:
     order; one that lay in the backlog when the device came overtakes it, too. Nothing else does."""
     await fill(service, "urgent", BACKLOG)
     (lying,) = await fill(service, "urgent", 1, priority="high")
-    await routed(service, "urgent", BACKLOG + 1)
+    await service.routed("urgent", BACKLOG + 1)
     phone = Phone(service, "urgent", "phone", credit=64)
     await phone.connect()
     await phone.has(64)
