@@ -86,7 +86,8 @@ class Service:
 
     # Any node's port: no answer may hang on which one it is.
     def port(self) -> int:
-        return self.random.choice([node.port for node in self.nodes if node.process is not None])
+        living = [node.port for node in self.nodes if node.process is not None and node.port]
+        return self.random.choice(living or [1])  # where nobody listens
 
     def producer(self) -> redis.Redis:
         return self.store.producer(self.nodes[0].redis_port, API_KEY)
