@@ -1,6 +1,5 @@
 #include "server/migrate_head.h"
 
-#include <array>
 #include <charconv>
 
 #include "logs/redis_keys.h"
@@ -69,35 +68,29 @@ std::vector<std::string> HeadWordsOf(const logs::LogHead& head, size_t entries) 
 }
 
 bool ReadHeadWords(const RespReply& reply, const std::map<std::string, std::string>& names, logs::LogHead& head) {
-  constexpr size_t kSources = 8 + model::kPriorities;
+  constexpr size_t kSources = 8 + model::kPriorities, kMark = 5;
+  if (reply.elements.size() < kSources) return false;
   std::vector<uint64_t> numbers;
-  const std::string* stream = nullptr;
-  bool known = false;
+  const std::string* stream = nullptr;  // of the marks that follow; null: not known
   for (size_t at = 0; at < reply.elements.size(); ++at) {
-    const std::string& word = reply.elements[at].text;
-    if (word.empty()) return false;
-    if (at < kSources) {
-      if (word[0] != 'n') return false;
-      numbers.push_back(Number(std::string_view(word).substr(1)));
-    } else if (word[0] == 's') {
-      auto found = names.find(word.substr(1));
-      known = found != names.end();
-      stream = known ? &found->second : nullptr;
-    } else {
-      std::array<uint64_t, 5> five{};
-      for (size_t i = 0; i < five.size(); ++i, ++at) {
-        if (at >= reply.elements.size()) return false;
-        five[i] = Number(std::string_view(reply.elements[at].text).substr(1));
-      }
-      --at;
-      if (five[0] >= model::kPriorities) return false;
-      if (known) {
-        head.sources.push_back({*stream, static_cast<model::Priority>(five[0]),
-                                EntryId{five[1] << 32 | five[2], five[3] << 32 | five[4]}});
-      }
+    const std::string_view word = reply.elements[at].text;
+    const bool is_tag = word.starts_with('s');
+    if (!is_tag && !word.starts_with('n')) return false;
+    if (is_tag) {
+      if (at < kSources || (at > kSources && (numbers.size() - kSources) % kMark != 0)) return false;
+      auto found = names.find(std::string(word.substr(1)));
+      stream = found == names.end() ? nullptr : &found->second;
+      continue;
     }
+    numbers.push_back(Number(word.substr(1)));
+    if (numbers.size() <= kSources || (numbers.size() - kSources) % kMark != 0) continue;
+    const uint64_t* mark = &numbers[numbers.size() - kMark];
+    if (mark[0] >= model::kPriorities) return false;
+    if (stream == nullptr) continue;
+    head.sources.push_back(
+        {*stream, static_cast<model::Priority>(mark[0]), EntryId{mark[1] << 32 | mark[2], mark[3] << 32 | mark[4]}});
   }
-  if (numbers.size() != kSources) return false;
+  if ((numbers.size() - kSources) % kMark != 0) return false;
   head.last = {numbers[0], numbers[1]};
   head.floor = {numbers[2], numbers[3]};
   head.entries = numbers[4];
