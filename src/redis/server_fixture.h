@@ -312,7 +312,10 @@ class SentinelGroup {
 class Cluster {
  public:
   explicit Cluster(int primaries = 3, int replicas_each = 0, const std::vector<std::string>& settings = {}) {
-    for (int i = 0; i < primaries * (1 + replicas_each); ++i) Add(settings);
+    for (int i = 0; i < primaries * (1 + replicas_each); ++i) {
+      // As redis-cli does it: nodes that begin with the same epoch settle their differences later, when a test runs.
+      Add(settings).Ask({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)});
+    }
     for (int i = 0; i < primaries; ++i) {
       nodes[static_cast<size_t>(i)]->Ask({"CLUSTER", "ADDSLOTSRANGE", std::to_string(16'384 * i / primaries),
                                           std::to_string(16'384 * (i + 1) / primaries - 1)});
@@ -347,12 +350,34 @@ class Cluster {
       return text.find("cluster_state:ok") != text.npos && text.find(known) != text.npos;
     });
   }
+  // What a line of CLUSTER INFO says, on every node that runs.
+  bool Same(const std::string& name) const {
+    std::string first;
+    return std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+      if (!node->running()) return true;
+      const std::string text = node->Ask({"CLUSTER", "INFO"}).text;
+      const size_t at = text.find(name + ":");
+      const std::string line = at == text.npos ? "" : text.substr(at, text.find('\r', at) - at);
+      if (first.empty()) first = line;
+      return line == first;
+    });
+  }
+  // Whether that node takes the slot for the other's.
+  static bool Owns(const Server& owner, int slot, const Server& asked) {
+    for (const wire::RespReply& range : asked.Ask({"CLUSTER", "SLOTS"}).elements) {
+      if (range.elements.size() < 3 || slot < range.elements[0].integer || slot > range.elements[1].integer) continue;
+      return range.elements[2].elements[1].integer == owner.port();
+    }
+    return false;
+  }
   static std::string Id(const Server& node) { return node.Ask({"CLUSTER", "MYID"}).text; }
   std::string url() const { return "redis-cluster://" + nodes[0]->address(); }
 
   // Moves a slot with its keys, as redis-cli does it, key by key. `between` runs in the middle, once.
   void MoveSlot(int slot, const Server& from, const Server& to, const std::function<void()>& between = nullptr) const {
     const std::string number = std::to_string(slot);
+    // A node that does not know the latest epoch yet would claim the slot with one that is too low.
+    CHECK(Eventually([this] { return Same("cluster_current_epoch"); }));
     to.Ask({"CLUSTER", "SETSLOT", number, "IMPORTING", Id(from)});
     from.Ask({"CLUSTER", "SETSLOT", number, "MIGRATING", Id(to)});
     bool told = between == nullptr;
@@ -364,7 +389,11 @@ class Cluster {
       told = true;
     }
     if (!told) between();
-    for (const Server* node : {&to, &from}) node->Ask({"CLUSTER", "SETSLOT", number, "NODE", Id(to)});
+    CHECK_MSG(Eventually([&] {
+                for (const Server* node : {&to, &from}) node->Ask({"CLUSTER", "SETSLOT", number, "NODE", Id(to)});
+                return Owns(to, slot, to) && Owns(to, slot, from);
+              }),
+              "the nodes do not agree on a slot");
   }
 
   std::vector<std::unique_ptr<Server>> nodes;  // the first are the primaries of the start
