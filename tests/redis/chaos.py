@@ -26,6 +26,7 @@ class Faults:
         self.nodes, self.store, self.chance, self.every = nodes, store, chance, every
         self.frozen = None
         self.kills = 0
+        self.over = False  # what was begun is finished, and nothing new begins
         self.begun = time.monotonic()
 
     def say(self, words: str) -> None:
@@ -33,8 +34,10 @@ class Faults:
 
     # kill -9 of a node, again and again, and now and then a SIGTERM, as a rolling restart does; it comes back after a while.
     async def kill_nodes(self) -> None:
-        while True:
+        while not self.over:
             await asyncio.sleep(self.every)
+            if self.over:
+                return
             router = await asyncio.to_thread(self.nodes.router)
             spared = (self.frozen, router) if self.frozen else ()  # whoever has taken over shall still be there at the end
             node = self.chance.choice([node for node in self.nodes.nodes if node not in spared])
@@ -109,11 +112,8 @@ async def test(options: argparse.Namespace, directory: Path) -> int:
         done, _ = await asyncio.wait(tasks, timeout=options.seconds, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
-        tasks[0].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for node in nodes.nodes:
-            if node.process is None or node.process.returncode is not None:
-                await node.start()
+        faults.over = True
+        await asyncio.gather(*tasks)
         faults.say(f"{faults.kills} nodes were killed; it is quiet now")
         report = await load.settle()
         refused = sum(producer.refused for producer in load.over_http)
