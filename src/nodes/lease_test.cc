@@ -31,10 +31,7 @@ class Wanting final : public Lease::Holder {
   }
   ~Wanting() override {
     Thaw();
-    client_.Run([this](redis::Client& client) {
-      client.Stop();
-      lease_.reset();
-    });
+    client_.Run([](redis::Client& client) { client.Stop(); });
   }
   void Freeze() {
     frozen_ = true;
@@ -76,8 +73,8 @@ class Wanting final : public Lease::Holder {
   std::atomic<bool> frozen_{false};
   std::atomic<uint64_t> fence_{0};
   std::atomic<int> taken_{0}, lost_{0};
-  TestClient client_;
   std::unique_ptr<Lease> lease_;
+  TestClient client_;  // ends before it
 };
 
 TEST(LeaseTest, OneAtATimeAndTheHolderKeepsIt) {

@@ -23,9 +23,10 @@ inline std::string Text(const wire::RespReply& reply) { return TestClient::Text(
 
 class TestNode : public logs::LogListener {
  public:
-  TestNode(const std::string& url, std::string name) : name_(std::move(name)), client_(url) {
+  TestNode(const std::string& url, std::string name)
+      : name_(std::move(name)), client_(std::make_unique<TestClient>(url)) {
     OnCore([this] {
-      logs_ = std::make_unique<logs::RedisLogs>(*client_.client(), core(),
+      logs_ = std::make_unique<logs::RedisLogs>(redis(), core(),
                                                 logs::RedisLogsOptions{.max_entries = 1'000'000,
                                                                        .node = name_,
                                                                        .listener = this,
@@ -37,15 +38,15 @@ class TestNode : public logs::LogListener {
   TestNode(const TestNode&) = delete;
   TestNode& operator=(const TestNode&) = delete;
 
-  // Stops the client, then runs `last` and lets go of the logs. More than once is once.
+  // Stops the client and ends the Core, whose timers know what lived on it; then runs `last` and lets go of the logs.
+  // More than once is once.
   void End(const std::function<void()>& last = nullptr) {
+    if (!client_) return;
     Thaw();
-    OnCore([&] {
-      if (!logs_) return;
-      client_.client()->Stop();
-      if (last) last();
-      logs_.reset();
-    });
+    OnCore([this] { redis().Stop(); });
+    client_.reset();
+    if (last) last();
+    logs_.reset();
   }
 
   // The Core does nothing until Thaw(), as if the process was stopped.
@@ -62,7 +63,7 @@ class TestNode : public logs::LogListener {
     frozen_ = false;
     frozen_.notify_all();
   }
-  void OnCore(const std::function<void()>& task) { client_.thread().Run(task); }
+  void OnCore(const std::function<void()>& task) { client_->thread().Run(task); }
   template <typename T>
   T Get(const std::function<T()>& read) {
     T got{};
@@ -70,8 +71,8 @@ class TestNode : public logs::LogListener {
     return got;
   }
 
-  runtime::Core& core() { return client_.thread().core(); }
-  redis::Client& redis() { return *client_.client(); }
+  runtime::Core& core() { return client_->thread().core(); }
+  redis::Client& redis() { return *client_->client(); }
   logs::RedisLogs& logs() { return *logs_; }
   const std::string& name() const { return name_; }
 
@@ -108,7 +109,7 @@ class TestNode : public logs::LogListener {
   }
   const std::string name_;
   std::atomic<bool> frozen_{false};
-  TestClient client_;
+  std::unique_ptr<TestClient> client_;
   std::unique_ptr<logs::RedisLogs> logs_;
   std::vector<logs::LogUpdate> updates_;
 };
@@ -119,9 +120,9 @@ class WatchNode final {
   explicit WatchNode(const std::string& url) {
     auto deployment = redis::ParseDeployment(url);
     CHECK_MSG(deployment.ok(), deployment.status().message());
-    thread_.Run([&] {
+    OnCore([&] {
       watch_ = std::make_unique<StoreWatch>(
-          thread_.core(), deployment->kind,
+          core(), deployment->kind,
           StoreWatch::Events{.assessed = [this](const Durability&) { ++assessed_; },
                              .lost =
                                  [this](const Buckets& buckets) {
@@ -134,29 +135,30 @@ class WatchNode final {
                                      then(made.ok() ? base::Ok() : made.status());
                                    });
                                  }});
-      client_ = redis::Connect(thread_.core(), {.deployment = *deployment, .name = "watch", .listener = watch_.get()});
+      client_ = redis::Connect(core(), {.deployment = *deployment, .name = "watch", .listener = watch_.get()});
       watch_->SetClient(*client_);
       logs_ = std::make_unique<logs::RedisLogs>(
-          *client_, thread_.core(),
+          *client_, core(),
           logs::RedisLogsOptions{.node = "watch", .on_epoch_missing = [this](int) { watch_->LookSoon(); }});
-      thread_.core().Every(50, [this] {
-        if (logs_) watch_->Tick();
+      core().Every(50, [this] {
+        if (client_) watch_->Tick();
       });
     });
   }
   ~WatchNode() {
-    thread_.Run([this] {
+    OnCore([this] {
       watch_->Stop();
       client_->Stop();
-      logs_.reset();
-      client_.reset();
+      logs_.reset();  // the timer looks no more
     });
+    OnCore([this] { client_.reset(); });  // behind what its answers have posted, and before its Core
+    thread_.reset();
   }
   WatchNode(const WatchNode&) = delete;
   WatchNode& operator=(const WatchNode&) = delete;
 
-  void OnCore(const std::function<void()>& task) { thread_.Run(task); }
-  runtime::Core& core() { return thread_.core(); }
+  void OnCore(const std::function<void()>& task) { thread_->Run(task); }
+  runtime::Core& core() { return thread_->core(); }
   redis::Client& redis() { return *client_; }
   StoreWatch& watch() { return *watch_; }
   logs::RedisLogs& logs() { return *logs_; }
@@ -173,7 +175,7 @@ class WatchNode final {
   }
 
  private:
-  redis::fixture::CoreThread thread_;
+  std::unique_ptr<redis::fixture::CoreThread> thread_ = std::make_unique<redis::fixture::CoreThread>();
   std::unique_ptr<StoreWatch> watch_;
   std::unique_ptr<redis::Client> client_;
   std::unique_ptr<logs::RedisLogs> logs_;

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/log.h"
+#include "nodes/dead_letter.h"
 #include "nodes/entries.h"
 #include "notifier/counters.h"
 #include "notifier/dead_letters.h"
@@ -80,36 +80,16 @@ void RedisDeliveryLimit::End(const std::string& stream, const std::string& group
       return Ack(stream, group, pending.id);
     }
     const std::string reason = notifier::ReasonOf(pending.deliveries, pending.consumer, pending.idle_ms);
-    const std::string dead = stream + std::string(notifier::kDeadSuffix);
-    redis::Arguments letter = {"XADD",
-                               dead,
-                               "*",
-                               "tocsin_reason",
-                               reason,
-                               "tocsin_stream",
-                               stream,
-                               "tocsin_id",
-                               pending.id,
-                               "tocsin_group",
-                               group,
-                               "tocsin_attempts",
-                               std::to_string(pending.deliveries)};
-    for (const auto& [name, value] : entries.front().fields) {
-      letter.emplace_back(name);
-      letter.emplace_back(value);
-    }
-    auto stored = [this, stream, group, pending, reason](const Result<RespReply>& reply) {
-      if (!reply.ok() || reply->is_error()) return;  // it is still pending: the next look tries again
-      notifier::dead_lettered.Add();
-      base::Log(base::Level::kWarn, "dead_lettered",
-                {{"stream", stream},
-                 {"id", pending.id},
-                 {"group", group},
-                 {"attempts", pending.deliveries},
-                 {"reason", reason}});
-      Ack(stream, group, pending.id);
+    auto verdict = [stream, group, pending, reason]() -> Verdict {
+      return {.stream = stream, .id = pending.id, .group = group, .reason = reason, .attempts = pending.deliveries};
     };
-    client_.Call(dead, std::move(letter), std::move(stored), {.patience_ms = kPatienceMs});
+    auto stored = [this, verdict, stream, group, id = pending.id](const Result<RespReply>& reply) {
+      if (!reply.ok() || reply->is_error()) return;  // it is still pending: the next look tries again
+      NoteDeadLetter(verdict());
+      Ack(stream, group, id);
+    };
+    client_.Call(DeadLettersOf(stream), DeadLetterCommand(verdict(), entries.front().fields), std::move(stored),
+                 {.patience_ms = kPatienceMs});
   };
   client_.Call(stream, {"XRANGE", stream, pending.id, pending.id}, std::move(read), {.patience_ms = kPatienceMs});
 }

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/log.h"
+#include "nodes/dead_letter.h"
 #include "nodes/keys.h"
-#include "notifier/dead_letters.h"
 
 namespace tocsin::nodes {
 namespace {
@@ -155,7 +155,7 @@ void RedisEngine::Tick() {
 // ingest streams belong to the first.
 bool RedisEngine::Owns(const std::string& stream) const {
   for (const auto& router : routers_) {
-    if (stream == router->stream() || stream == router->stream() + std::string(notifier::kDeadSuffix)) {
+    if (stream == router->stream() || stream == DeadLettersOf(router->stream())) {
       return router->at_work();
     }
   }

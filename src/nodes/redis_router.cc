@@ -7,9 +7,9 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "nodes/dead_letter.h"
 #include "nodes/keys.h"
 #include "notifier/counters.h"
-#include "notifier/dead_letters.h"
 #include "notifier/rendered_item.h"
 #include "notifier/router.h"
 #include "wire/notification_fields.h"
@@ -28,8 +28,11 @@ constexpr int64_t kPatienceMs = 5'000;
 constexpr int64_t kFirstRetryMs = 50, kLongestRetryMs = 2'000;
 constexpr size_t kMostAtOnce = 256;  // entries read
 constexpr size_t kBatchBytes = 4 << 20, kBatchUsers = 8'192;
-constexpr size_t kWindowBytes = 8 << 20;     // of a batch's appends that are under way
-constexpr size_t kAppendCost = 1'024;        // of what surrounds the items of one
+constexpr size_t kWindowBytes = 8 << 20;  // of a batch's appends that are under way
+constexpr size_t kAppendCost = 1'024;     // of what surrounds the items of one
+constexpr size_t kAckAtOnce = 1'024;      // entries, or after so long:
+constexpr int64_t kAckMs = 20;
+constexpr int64_t kCloseUs = 2'000, kGatherMs = 1;
 constexpr size_t kTellAtOnce = 1'024;        // logs that have grown
 constexpr size_t kMaxDeadLetter = 16 << 20;  // bytes of fields; what is larger could not be sent
 // How far back entries are routed again after a failover.
@@ -133,6 +136,7 @@ RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::Redis
 
 void RedisRouter::OnLease(uint64_t fence) {
   ++term_;
+  finished_.clear();
   fence_ = fence;
   failures_ = 0;
   TakeOver();
@@ -140,7 +144,13 @@ void RedisRouter::OnLease(uint64_t fence) {
 
 void RedisRouter::OnLeaseLost() {
   ++term_;
+  finished_.clear();  // the next one finds that the logs have them
   StopReading();
+}
+
+void RedisRouter::Release() {
+  Acknowledge();
+  lease_.Release();
 }
 
 void RedisRouter::StopReading() {
@@ -182,6 +192,7 @@ void RedisRouter::Prepare(std::function<void()> ready) {
 }
 
 void RedisRouter::TakeOver() {
+  Acknowledge();
   logs_.RaiseFence(stream_, fence_, [this, term = term_](const Status& raised) {
     if (Stale(term)) return;
     if (raised.code() == Code::kConflict) {
@@ -262,6 +273,7 @@ void RedisRouter::RouteRecent(std::string from) {
     reading->entries = EntriesOf(reading->reply);
     if (reading->entries.empty()) {
       again_ = false;
+      Acknowledge();  // these were pending before at most
       return ReadNew();
     }
     reading->then = [this, following = "(" + reading->entries.back().id.ToString()] { RouteRecent(following); };
@@ -280,7 +292,7 @@ void RedisRouter::ReadNew() {
     auto reading = std::make_shared<Reading>();
     reading->reply = std::move(reply).value();
     if (const RespReply* list = ListOf(reading->reply)) reading->entries = EntriesOf(*list);
-    reading->then = [this] { ReadNew(); };
+    reading->then = [this, had = reading->entries.size()] { ReadOn(had); };
     LookForStrays(reading);
   };
   blocking_ = client_.CallBlocking(stream_,
@@ -289,15 +301,28 @@ void RedisRouter::ReadNew() {
                                    std::move(read), {.patience_ms = kBlockMs + kPatienceMs});
 }
 
-// Sent behind the acknowledgement of the batch before: what is pending beside this reading went to somebody else, and
-// some of it is older. To route on would leave it behind for good, because the logs take nothing older than they have.
+// Entries that come close behind each other are let gather for a moment: what Redis and we do for a batch of one, we do
+// for several then.
+void RedisRouter::ReadOn(size_t had) {
+  const int64_t now_us = core_.clock().MonotonicUs();
+  const bool busy = had > 0 && had < kMostAtOnce / 4 && now_us - std::exchange(read_us_, now_us) < kCloseUs;
+  if (!busy) return ReadNew();
+  core_.After(kGatherMs, [this, term = term_] {
+    if (!Stale(term)) ReadNew();
+  });
+}
+
+// What is pending beside this reading, and what is not acknowledged yet, went to somebody else, and some of it is
+// older. To route on would leave it behind for good, because the logs take nothing older than they have.
 void RedisRouter::LookForStrays(const std::shared_ptr<Reading>& reading) {
-  auto counted = [this, term = term_, reading](const Result<RespReply>& reply) {
+  auto counted = [this, term = term_, reading,
+                  ours = reading->entries.size() + finished_.size()](const Result<RespReply>& reply) {
     if (Stale(term)) return;
     if (!reply.ok() || reply->is_error() || reply->elements.empty()) return Fail("pending", reply);
     const auto pending = static_cast<size_t>(std::max<int64_t>(reply->elements[0].integer, 0));
-    if (pending <= reading->entries.size()) return Route(reading);
-    strays.Add(static_cast<int64_t>(pending - reading->entries.size()));
+    if (pending <= ours) return Route(reading);
+    strays.Add(static_cast<int64_t>(pending - ours));
+    Acknowledge();  // else what is finished would be claimed, and counted twice from then on
     ClaimPending("0-0");
   };
   client_.Call(stream_, {"XPENDING", stream_, std::string(notifier::kGroup)}, std::move(counted),
@@ -384,51 +409,48 @@ void RedisRouter::Finish(const std::shared_ptr<Batch>& batch) {
   if (Stale(batch->term)) return;
   if (!batch->failure.empty()) return Retry(batch->fenced ? "fenced" : "append", batch->failure);
   notifier::routed.Add(static_cast<int64_t>(batch->items.size()));
+  finished_.insert(finished_.end(), batch->ids.begin(), batch->ids.end());
+  if (finished_.size() >= kAckAtOnce) {
+    Acknowledge();
+  } else if (!std::exchange(ack_due_, true)) {
+    core_.After(kAckMs, [this] {
+      ack_due_ = false;
+      Acknowledge();
+    });
+  }
+  Route(batch->reading);
+}
+
+void RedisRouter::Acknowledge() {
+  if (finished_.empty()) return;
   redis::Arguments ack = {"XACK", stream_, std::string(notifier::kGroup)};
-  for (const EntryId& id : batch->ids) ack.push_back(id.ToString());
+  for (const EntryId& id : finished_) ack.push_back(id.ToString());
   client_.Call(stream_, std::move(ack), [this, term = term_](const Result<RespReply>& reply) {
     if (!Stale(term) && (!reply.ok() || reply->is_error())) Fail("ack", reply);
   });
-  client_.Call(routed_key_, {"SET", routed_key_, batch->ids.back().ToString()}, [](const Result<RespReply>&) {});
-  Route(batch->reading);
+  client_.Call(routed_key_, {"SET", routed_key_, finished_.back().ToString()}, [](const Result<RespReply>&) {});
+  finished_.clear();
 }
 
 // Appended before the entry is acknowledged, so at worst it is there twice, with the same tocsin_id.
 void RedisRouter::AddDeadLetter(const std::shared_ptr<Batch>& batch, const StreamEntry& entry, std::string reason) {
-  const std::string dead = stream_ + std::string(notifier::kDeadSuffix), id = entry.id.ToString();
   const size_t bytes = BytesOf(entry.fields);
   const bool too_large = bytes > kMaxDeadLetter;
   if (too_large) reason += " (its fields are left out: " + std::to_string(bytes) + " bytes)";
-  redis::Arguments command = {"XADD",
-                              dead,
-                              "*",
-                              "tocsin_reason",
-                              reason,
-                              "tocsin_stream",
-                              stream_,
-                              "tocsin_id",
-                              id,
-                              "tocsin_group",
-                              std::string(notifier::kGroup),
-                              "tocsin_attempts",
-                              "1"};
-  for (const auto& [name, value] : entry.fields) {
-    if (too_large) break;
-    command.emplace_back(name);
-    command.emplace_back(value);
-  }
   ++batch->waiting;
-  auto added = [this, batch, id, reason](const Result<RespReply>& reply) {
+  auto verdict = [this, id = entry.id.ToString(), reason = std::move(reason)]() -> Verdict {
+    return {.stream = stream_, .id = id, .group = notifier::kGroup, .reason = reason};
+  };
+  auto added = [this, batch, verdict](const Result<RespReply>& reply) {
     if (reply.ok() && !reply->is_error()) {
-      notifier::dead_lettered.Add();
-      base::Log(base::Level::kWarn, "dead_lettered",
-                {{"stream", stream_}, {"id", id}, {"group", notifier::kGroup}, {"attempts", 1}, {"reason", reason}});
+      NoteDeadLetter(verdict());
     } else {
       batch->failure = reply.ok() ? reply->text : std::string(reply.status().message());
     }
     if (--batch->waiting == 0) Finish(batch);
   };
-  client_.Call(dead, std::move(command), std::move(added), {.patience_ms = kPatienceMs});
+  client_.Call(DeadLettersOf(stream_), DeadLetterCommand(verdict(), too_large ? FieldViews() : entry.fields),
+               std::move(added), {.patience_ms = kPatienceMs});
 }
 
 }  // namespace tocsin::nodes

@@ -4,7 +4,8 @@
 // 1. Taking over: the fencing number goes to every bucket of logs first, so that nothing an earlier holder still has
 //    under way can be appended after it; then what is pending in the group, in the order of the stream; then what is
 //    new. Nothing is skipped: a failure stops the stream, and the pending is taken again.
-// 2. An entry is acknowledged once all its appends are confirmed. An append that is repeated is a no-op (the log keeps
+// 2. An entry is acknowledged, some milliseconds later, once all its appends are confirmed. An append that is repeated
+// is a no-op (the log keeps
 //    the last id it has taken of each stream and priority), so a crash anywhere repeats work, never a notification.
 // 3. Between two batches nothing is under way: one batch's appends have all been answered before the next one's start,
 //    so no redirection or reconnect can reorder a user's notifications.
@@ -44,7 +45,7 @@ class RedisRouter final : public Lease::Holder {
   // Makes the group, if there is none, and tries until it can: what is published before it exists would not be routed.
   void Prepare(std::function<void()> ready);
   void Tick() { lease_.Tick(); }
-  void Release() { lease_.Release(); }
+  void Release();
   bool at_work() const { return lease_.held(); }
   const std::string& stream() const { return stream_; }
   // Entries of the last minutes go through the logs once more: a failover may have taken their appends and kept their
@@ -68,12 +69,14 @@ class RedisRouter final : public Lease::Holder {
   void AckVanished();
   void RouteRecent(std::string from);
   void ReadNew();
+  void ReadOn(size_t had);
   void LookForStrays(const std::shared_ptr<Reading>& reading);
   void Route(const std::shared_ptr<Reading>& reading);
   void Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry);
   void Append(const std::shared_ptr<Batch>& batch);
   void Tell(Batch& batch);
   void Finish(const std::shared_ptr<Batch>& batch);
+  void Acknowledge();
   void AddDeadLetter(const std::shared_ptr<Batch>& batch, const StreamEntry& entry, std::string reason);
   void Fail(std::string_view what, const base::Result<wire::RespReply>& reply);
   void Retry(std::string_view what, std::string_view why);
@@ -87,11 +90,14 @@ class RedisRouter final : public Lease::Holder {
   Lease lease_;
   uint64_t term_ = 0;  // of what is under way: what an older one brings is dropped
   uint64_t fence_ = 0;
-  uint64_t blocking_ = 0;  // a read that waits for new entries; 0: none
-  bool again_ = false;     // RouteAgain()
-  bool prepared_ = false;  // the group was there once: what is in a stream without one came after that
-  int64_t failures_ = 0;   // in a row
-  size_t count_;           // entries to be read at once
+  uint64_t blocking_ = 0;                 // a read that waits for new entries; 0: none
+  bool again_ = false;                    // RouteAgain()
+  bool prepared_ = false;                 // the group was there once: what is in a stream without one came after that
+  int64_t failures_ = 0;                  // in a row
+  size_t count_;                          // entries to be read at once
+  std::vector<model::EntryId> finished_;  // and not acknowledged yet
+  bool ack_due_ = false;
+  int64_t read_us_ = 0;    // when entries came last, monotonic
   bool vanished_ = false;  // of the pending that is claimed, some is not in the stream any more
 };
 

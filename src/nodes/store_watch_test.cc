@@ -28,6 +28,15 @@ bool Settled(const Server& server) {
   }
   return true;
 }
+// With everysec Redis answers before it has written, while an fsync takes its time: a SIGKILL would take that.
+void KillWritten(Server& server) {
+  EXPECT_TRUE(Eventually([&] { return server.Info("persistence", "aof_buffer_length") == "0"; }));
+  server.Kill();
+}
+void RestartWritten(Server& server) {
+  KillWritten(server);
+  server.Start();
+}
 int Marked(const Server& server) {
   int marked = 0;
   for (int bucket = 0; bucket < logs::kBuckets; ++bucket) marked += Field(server, bucket, "lost") != "(nil)";
@@ -88,7 +97,7 @@ TEST(StoreWatchTest, ARestartThatMayHaveLostEntriesMarksEveryBucketOnce) {
   Server server(kEverySecond);
   WatchNode a(server.url()), b(server.url());
   ASSERT_TRUE(Eventually([&] { return Settled(server) && a.healthy() && b.healthy(); }));
-  server.Restart();
+  RestartWritten(server);
   ASSERT_TRUE(Eventually([&] { return a.lost() == 1 && b.lost() == 1; })) << "both hear of it";
   EXPECT_TRUE(a.lost_buckets().all());
   EXPECT_TRUE(b.lost_buckets().all());
@@ -107,7 +116,7 @@ TEST(StoreWatchTest, ARestartThatMayHaveLostEntriesMarksEveryBucketOnce) {
   EXPECT_EQ(a.lost(), 1);
   EXPECT_EQ(later.lost(), 0) << "it has nobody to tell";
   // Another one, while the clocks are still behind the first mark.
-  server.Restart();
+  RestartWritten(server);
   ASSERT_TRUE(Eventually([&] { return a.lost() == 2 && b.lost() == 2; }));
   EXPECT_GT(std::stoll(Field(server, 9, "floor")), std::stoll(floor));
 }
@@ -117,7 +126,7 @@ TEST(StoreWatchTest, ARestartAtSyncOfWhatWasNotLeavesAMark) {
   Server server(kEverySecond);
   WatchNode node(server.url());
   ASSERT_TRUE(Eventually([&] { return Settled(server); }));
-  server.Kill();
+  KillWritten(server);
   server.SetSettings(kSync);
   server.Start();
   ASSERT_TRUE(Eventually([&] { return node.lost() == 1; }));
@@ -175,7 +184,7 @@ TEST(StoreWatchTest, AReplicaThatComesLeavesNoMark) {
   ASSERT_TRUE(Eventually([&] { return Settled(server); }));
   EXPECT_EQ(Marked(server), 0);
   EXPECT_EQ(node.lost(), 0);
-  server.Restart();
+  RestartWritten(server);
   ASSERT_TRUE(Eventually([&] { return node.lost() == 1; })) << "this does";
 }
 
@@ -258,7 +267,7 @@ TEST(StoreWatchTest, WhatCannotBeSettledIsTriedAgain) {
   node.Look();
   ASSERT_TRUE(Eventually([&] { return node.assessed() >= looks + 4; }));
   server.Ask({"RESTORE", logs::BucketKey(3), "0", record, "REPLACE"});
-  server.Restart();
+  RestartWritten(server);
   ASSERT_TRUE(Eventually([&] { return Settled(server); }));
   EXPECT_EQ(Marked(server), logs::kBuckets);
 }

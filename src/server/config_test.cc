@@ -74,6 +74,10 @@ TEST_F(ConfigTest, EverySettingInThreeSpellings) {
                                                      {"allowed_origins", "https://a.example,http://b.example:81"},
                                                      {"durability", "interval:200"},
                                                      {"ingest_streams", "a=2,b"},
+                                                     {"store", "redis://127.0.0.1:6379/3"},
+                                                     {"partitions", "8"},
+                                                     {"wait_replicas", "1"},
+                                                     {"ingest_from", "0"},
                                                      {"redelivery", "orders/email after=60s"},
                                                      {"retention", "orders age=7d, audit cap=1GiB"},
                                                      {"max_body", "2MiB"},
@@ -192,8 +196,7 @@ TEST_F(ConfigTest, RedisWithoutAPasswordOnLoopbackOnly) {
 }
 
 TEST_F(ConfigTest, WhatIsNotBuiltYetIsRefused) {
-  for (const Assignment& each : std::vector<Assignment>{{"store", "redis://localhost"},
-                                                        {"jwks_url", "https://id.example/keys"},
+  for (const Assignment& each : std::vector<Assignment>{{"jwks_url", "https://id.example/keys"},
                                                         {"durability", "memory"},
                                                         {"durability", "interval"},
                                                         {"ingest_streams", "a,b"}}) {

@@ -14,6 +14,7 @@
 #include "redis/client.h"
 #include "runtime/core.h"
 #include "server/migrate_end.h"
+#include "server/migrate_head.h"
 
 namespace tocsin::server {
 namespace {
@@ -29,34 +30,6 @@ constexpr size_t kCallsAtOnce = 256;
 constexpr size_t kElementsAtOnce = 256, kBytesAtOnce = 4 << 20;
 constexpr std::string_view kLogKeys = "tocsin:{b*}:log:*";
 
-// The head of a log is a msgpack array (docs/decisions/redis-layout.md), which scripts read and write. Numbers are sent
-// as `n<decimal>`, tags of streams as `s<bytes>`.
-const redis::Script& WriteHead() {
-  static const redis::Script script(R"lua(
-local head = {}
-for at, value in ipairs(ARGV) do
-  local rest = string.sub(value, 2)
-  head[at] = string.sub(value, 1, 1) == 'n' and tonumber(rest) or rest
-end
-redis.call('DEL', KEYS[1])
-return redis.call('RPUSH', KEYS[1], cmsgpack.pack(head))
-)lua");
-  return script;
-}
-
-const redis::Script& ReadHead() {
-  static const redis::Script script(R"lua(
-local packed = redis.call('LINDEX', KEYS[1], 0)
-if not packed then return {} end
-local reply = {}
-for at, value in ipairs(cmsgpack.unpack(packed)) do
-  reply[at] = type(value) == 'number' and 'n' .. string.format('%.0f', value) or 's' .. value
-end
-return reply
-)lua");
-  return script;
-}
-
 uint64_t Number(std::string_view text) {
   uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -70,75 +43,6 @@ Status StatusOf(const RespReply& reply) {
 Status Damaged(std::string_view user) {
   return Status(Code::kCorruption, "the log of user `" + std::string(user) + "` on the Redis cannot be read");
 }
-
-// Numbers and strings of a head, in the order of redis_log.lua.
-class HeadWords {
- public:
-  static std::vector<std::string> Of(const logs::LogHead& head, size_t entries) {
-    std::vector<std::string> words;
-    const auto number = [&words](uint64_t value) { words.push_back("n" + std::to_string(value)); };
-    for (const uint64_t value : {head.last.ms, head.last.seq, head.floor.ms, head.floor.seq}) number(value);
-    for (const uint64_t value : {uint64_t{entries}, head.trimmed}) number(value);
-    for (const uint32_t value : {head.counts.unread, head.counts.unseen}) number(value);
-    for (const uint32_t value : head.counts.unread_by_priority) number(value);
-    std::map<std::string, std::vector<const logs::SourceMark*>> by_stream;
-    for (const logs::SourceMark& source : head.sources) by_stream[source.stream].push_back(&source);
-    for (const auto& [stream, marks] : by_stream) {
-      words.push_back("s" + logs::StreamTag(stream));
-      for (const logs::SourceMark* mark : marks) {
-        number(static_cast<uint64_t>(mark->priority));
-        for (const uint64_t half : {mark->id.ms, mark->id.seq}) {
-          number(half >> 32);
-          number(half & UINT32_MAX);
-        }
-      }
-    }
-    return words;
-  }
-
-  // `names`: of the streams that a tag may stand for; marks of others are left out. False: it is no head.
-  static bool Read(const RespReply& reply, const std::map<std::string, std::string>& names, logs::LogHead& head) {
-    constexpr size_t kSources = 8 + model::kPriorities;
-    std::vector<uint64_t> numbers;
-    const std::string* stream = nullptr;
-    bool known = false;
-    for (size_t at = 0; at < reply.elements.size(); ++at) {
-      const std::string& word = reply.elements[at].text;
-      if (word.empty()) return false;
-      if (at < kSources) {
-        if (word[0] != 'n') return false;
-        numbers.push_back(Number(std::string_view(word).substr(1)));
-      } else if (word[0] == 's') {
-        auto found = names.find(word.substr(1));
-        known = found != names.end();
-        stream = known ? &found->second : nullptr;
-      } else {
-        std::array<uint64_t, 5> five{};
-        for (size_t i = 0; i < five.size(); ++i, ++at) {
-          if (at >= reply.elements.size()) return false;
-          five[i] = Number(std::string_view(reply.elements[at].text).substr(1));
-        }
-        --at;
-        if (five[0] >= model::kPriorities) return false;
-        if (known) {
-          head.sources.push_back({*stream, static_cast<model::Priority>(five[0]),
-                                  EntryId{five[1] << 32 | five[2], five[3] << 32 | five[4]}});
-        }
-      }
-    }
-    if (numbers.size() != kSources) return false;
-    head.last = {numbers[0], numbers[1]};
-    head.floor = {numbers[2], numbers[3]};
-    head.entries = numbers[4];
-    head.trimmed = numbers[5];
-    head.counts.unread = static_cast<uint32_t>(numbers[6]);
-    head.counts.unseen = static_cast<uint32_t>(numbers[7]);
-    for (size_t i = 0; i < model::kPriorities; ++i) {
-      head.counts.unread_by_priority[i] = static_cast<uint32_t>(numbers[8 + i]);
-    }
-    return true;
-  }
-};
 
 class RedisEnd final : public MigrationEnd {
  public:
@@ -265,7 +169,7 @@ class RedisEnd final : public MigrationEnd {
       model::PutBig64(element, id.ms << 16 | id.seq);
       elements.push_back(element + logs::EncodeElementEntry(*line.entry));
     }
-    SendEval(WriteHead(), log, HeadWords::Of(record.head, elements.size()));
+    SendEval(WriteHeadScript(), log, HeadWordsOf(record.head, elements.size()));
     for (size_t at = 0; at < elements.size();) {
       RespCommand push = {"RPUSH", log};
       for (size_t bytes = 0; at < elements.size() && push.size() < kElementsAtOnce && bytes < kBytesAtOnce; ++at) {
@@ -397,7 +301,7 @@ class RedisEnd final : public MigrationEnd {
       const size_t end = std::min(users.size(), at + kCallsAtOnce / 4);
       for (size_t i = at; i < end; ++i) {
         const std::string& user = users[i];
-        SendEval(ReadHead(), logs::LogKey(user), {});
+        SendEval(ReadHeadScript(), logs::LogKey(user), {});
         Send(logs::LogKey(user), {"LRANGE", logs::LogKey(user), "1", std::to_string(kElementsAtOnce)});
         Send(logs::DevicesKey(user), {"HGETALL", logs::DevicesKey(user)});
         Send(logs::MarkIdsKey(user), {"HGETALL", logs::MarkIdsKey(user)});
@@ -409,7 +313,7 @@ class RedisEnd final : public MigrationEnd {
         for (size_t n = 0; n < 4; ++n) RETURN_IF_ERROR(StatusOf(mine[n]));
         UserRecord record;
         record.user = users[i];
-        if (!HeadWords::Read(mine[0], names, record.head)) return Damaged(record.user);
+        if (!ReadHeadWords(mine[0], names, record.head)) return Damaged(record.user);
         RETURN_IF_ERROR(ReadLines(mine[1], record));
         RETURN_IF_ERROR(ReadHashes(mine[2], mine[3], now_ms, record));
         const EntryId mark = lost[static_cast<size_t>(logs::BucketOf(record.user))];

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The contract of the service, through its public API, on one of the stores.
 
-    main.py --tocsin BINARY --store embedded|redis|redis-tls|cluster|sentinel [--nodes N] [--case NAME]... [--seed N]
+    main.py --tocsin BINARY --store embedded|redis|redis-tls|cluster|sentinel|sentinel-tls [--nodes N] [--case NAME]... [--seed N]
 
 The same cases run on every store; a user can tell none from another. redis-py comes from the virtual environment that
 tests/interop makes below --build (default: where the binary is)."""

@@ -268,16 +268,24 @@ class Sentinels(Store):
 
     def __init__(self, directory: Path):
         super().__init__(directory)
-        primary = RedisProcess(self.directory, "server0", [])
-        replicas = [RedisProcess(self.directory, f"server{n}", [f"replicaof 127.0.0.1 {primary.port}"]) for n in (1, 2)]
+        self.tls = self.make_tls()
+        primary = RedisProcess(self.directory, "server0", [], tls=self.tls)
+        replicas = [
+            RedisProcess(self.directory, f"server{n}", [f"replicaof 127.0.0.1 {primary.port}"], tls=self.tls) for n in (1, 2)
+        ]  # fmt: skip
         lines = [
             f"sentinel monitor {self.PRIMARY} 127.0.0.1 {primary.port} 2",
             f"sentinel down-after-milliseconds {self.PRIMARY} 1000",
             f"sentinel failover-timeout {self.PRIMARY} 5000",
         ]
         self.servers = [primary, *replicas]
-        self.sentinels = [RedisProcess(self.directory, f"sentinel{n}", lines, sentinel=True) for n in range(3)]
+        self.sentinels = [
+            RedisProcess(self.directory, f"sentinel{n}", lines, sentinel=True, tls=self.tls) for n in range(3)
+        ]  # fmt: skip
         self.processes = self.servers + self.sentinels
+
+    def make_tls(self) -> Tls | None:
+        return None
 
     def start(self) -> None:
         super().start()
@@ -291,11 +299,13 @@ class Sentinels(Store):
         until(lambda: all(knows(sentinel) for sentinel in self.sentinels), "the Sentinels know all")
 
     def url(self) -> str:
-        return "redis-sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels) + f"/{self.PRIMARY}"
+        scheme, query = ("redis-sentinel", "") if self.tls is None else ("rediss-sentinel", self.tls.query())
+        return f"{scheme}://" + ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels) + f"/{self.PRIMARY}{query}"
 
     def producer(self, port: int, api_key: str) -> redis.Redis:
-        finder = redis.sentinel.Sentinel([("127.0.0.1", s.port) for s in self.sentinels])
-        return finder.master_for(self.PRIMARY, decode_responses=True, protocol=2, socket_timeout=30)
+        options = {} if self.tls is None else self.tls.client_options()
+        finder = redis.sentinel.Sentinel([("127.0.0.1", s.port) for s in self.sentinels], sentinel_kwargs=options, **options)
+        return finder.master_for(self.PRIMARY, decode_responses=True, protocol=2, socket_timeout=30, **options)
 
     # The process that the Sentinels call the primary now.
     def primary(self) -> RedisProcess:
@@ -303,8 +313,17 @@ class Sentinels(Store):
         return next(server for server in self.servers if server.port == int(port))
 
 
+class SentinelsTls(Sentinels):
+    """TLS everywhere: to the servers, to the Sentinels, and between them."""
+
+    name = "sentinel-tls"
+
+    def make_tls(self) -> Tls:
+        return Tls(self.directory / "tls")
+
+
 def percent(text: str) -> str:
     return "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in text)
 
 
-STORES: dict[str, type[Store]] = {kind.name: kind for kind in (Embedded, Standalone, StandaloneTls, Cluster, Sentinels)}
+STORES: dict[str, type[Store]] = {kind.name: kind for kind in (Embedded, Standalone, StandaloneTls, Cluster, Sentinels, SentinelsTls)}

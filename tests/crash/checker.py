@@ -94,6 +94,7 @@ class Session:
     epoch: str = ""
     unread: int = 0
     frames: list[Frame] = field(default_factory=list)
+    early: list[Entry] = field(default_factory=list)  # copies that came before their order, without an id
 
     @property
     def end(self) -> int:
@@ -272,6 +273,14 @@ class Checker:
     # What a session can tell by itself.
     def _check_frames(self, session: Session, device: str) -> None:
         where = f"{device} of {session.user}"
+        overtook: set[str] = set()
+        for entry in session.early:
+            self.published.check(session.user, entry, f"an early copy at {where}")
+            if entry.nid in overtook:
+                self.report.find("duplicate", f"a second early copy of {entry.nid} at {where}")
+            if entry.priority not in ("high", "critical"):
+                self.report.find("reordered", f"{entry.nid} at {where} came early, and is not urgent")
+            overtook.add(entry.nid)
         cursor = last = session.start
         seen: set[str] = set()
         for frame in session.frames:

@@ -127,6 +127,14 @@ def foreign_at_device(run: Run) -> None:
     run._replace(run.phone[0], 0, nid=others.nid, body=others.body, priority=others.priority)
 
 
+def foreign_early_copy(run: Run) -> None:
+    run.phone[0].early.append(run.logs[BOB].frames[0].entries[0]._replace(id=0))
+
+
+def second_early_copy(run: Run) -> None:
+    run.phone[0].early += 2 * [run.phone[0].frames[0].entries[0]._replace(id=0)]
+
+
 def same_nid_again(run: Run) -> None:
     run.requests[3].nids[0] = run.requests[1].nids[0]
 
@@ -218,7 +226,8 @@ def wrong_count(run: Run) -> None:
 DEFECTS: tuple[tuple[Callable[[Run], None], str], ...] = (
     (lost, "lost"), (lost_everywhere, "lost"), (never_published, "unknown"), (refused_and_kept, "unknown"),
     (kept_for_one, "torn"), (other_words, "altered"), (other_priority, "altered"), (swapped_users, "foreign"),
-    (foreign_at_device, "foreign"), (same_nid_again, "reused"), (same_id_again, "reused"), (twice_in_log, "duplicate"),
+    (foreign_at_device, "foreign"), (foreign_early_copy, "foreign"), (second_early_copy, "duplicate"),
+    (same_nid_again, "reused"), (same_id_again, "reused"), (twice_in_log, "duplicate"),
     (twice_in_session, "duplicate"), (below_the_start, "duplicate"), (order_at_device, "reordered"),
     (order_in_log, "reordered"), (order_of_nids, "reordered"), (missing_frame, "hole"), (missing_entry, "hole"),
     (skipped_at_start, "hole"), (not_kept, "vanished"), (sent_back, "forgotten"), (own_cursor_ignored, "forgotten"),

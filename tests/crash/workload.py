@@ -188,6 +188,8 @@ class Device:
             match frame["t"]:
                 case "welcome":
                     self._take_welcome(frame)
+                case "n" if frame["prev"] is None:
+                    self._take_early(frame["items"])
                 case "n":
                     self._take_frame(frame, frame["items"])
                 case "st":
@@ -212,6 +214,12 @@ class Device:
         log.unread = frame["counts"]["unread"]
         self.head = parse_id(frame["head"])
         self.epoch, self.cursor = log.epoch, log.start
+
+    # Early copies of what is urgent: shown at once, and again in their order.
+    def _take_early(self, items: list[dict]) -> None:
+        one = self.world.one
+        self.log.early += [Entry(0, one(i["nid"]), one(i["body"]), one(i["prio"]), one(i["state"])) for i in items]
+        self.socket.send({"t": "ack", "nids": [item["nid"] for item in items]})
 
     def _take_frame(self, frame: dict, items: list[dict]) -> None:
         one = self.world.one

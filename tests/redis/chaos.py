@@ -31,7 +31,7 @@ class Faults:
     def say(self, words: str) -> None:
         print(f"{time.monotonic() - self.begun:6.1f} s: {words}", flush=True)
 
-    # kill -9 of a node, again and again; it comes back after a while.
+    # kill -9 of a node, again and again, and now and then a SIGTERM, as a rolling restart does; it comes back after a while.
     async def kill_nodes(self) -> None:
         while True:
             await asyncio.sleep(self.every)
@@ -39,11 +39,18 @@ class Faults:
             spared = (self.frozen, router) if self.frozen else ()  # whoever has taken over shall still be there at the end
             node = self.chance.choice([node for node in self.nodes.nodes if node not in spared])
             routed = node is router
-            await node.kill()
-            self.kills += 1
+            how = "killed"
+            if self.chance.random() < 0.25:
+                how = "told to end"
+                status, _ = await node.terminate()
+                if status != 0:
+                    raise AssertionError(f"it ended with {status}; its log ends with\n{node.log_tail()}")
+            else:
+                await node.kill()
+                self.kills += 1
             await asyncio.sleep(self.chance.uniform(0, self.every / 2))
             took = await node.start()
-            self.say(f"{node.directory.name}{', which routed,' if routed else ''} killed; ready {took:.2f} s after its start")
+            self.say(f"{node.directory.name}{', which routed,' if routed else ''} {how}; ready {took:.2f} s after its start")
 
     # The node that routes stops for twice its lease: another takes over; then it wakes up and believes it is still its.
     async def freeze_router(self, after: float) -> None:

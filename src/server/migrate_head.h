@@ -1,0 +1,25 @@
+// The head of a log on Redis, read and written from outside of the scripts that keep it: a msgpack array
+// (docs/decisions/redis-layout.md), which goes through scripts as words, `n<decimal>` for a number and `s<bytes>` for a
+// tag of a stream.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "logs/keys.h"
+#include "redis/client.h"
+
+namespace tocsin::server {
+
+// KEYS: log. ARGV: words. Makes the log anew, with this head and nothing else.
+const redis::Script& WriteHeadScript();
+// KEYS: log. Answers words; none where there is no log.
+const redis::Script& ReadHeadScript();
+
+std::vector<std::string> HeadWordsOf(const logs::LogHead& head, size_t entries);
+// `names`: of the streams that a tag may stand for; marks of others are left out. False: it is no head.
+bool ReadHeadWords(const wire::RespReply& reply, const std::map<std::string, std::string>& names, logs::LogHead& head);
+
+}  // namespace tocsin::server
