@@ -40,6 +40,15 @@ async def schedule(service: Service) -> None:
             json.dumps({"user_id": "later", "message": "m", "deliver_at": now_ms() + 5000}).encode())  # fmt: skip
         refusal = json.loads(answer)
         assert status == 400 and refusal["field"] == "deliver_at" and "not supported yet" in refusal["detail"], refusal
+        producer = service.producer()
+        entry = {"user_id": "later", "message": "m", "deliver_at": str(now_ms() + 5000)}
+        added = await service.ask(producer.xadd, "notifications_stream", entry)
+
+        async def dead() -> bool:
+            status, trail = await call(service, "GET", f"/v1/notifications/{added}")
+            return status == 200 and trail["status"] == "dead_lettered" and "not supported yet" in trail["reason"]
+
+        await until_true(dead, "the dead letter says why")
         return
     due = now_ms() + 8000
     offsets = (3_600_000, 0, 500, 7_200_000, 0)
