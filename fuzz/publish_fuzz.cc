@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(bytes) + 1, size - 1);
   std::vector<tocsin::model::Notification> all;
   const auto type = bytes[0] % 2 == 0 ? wire::PublishType::kJson : wire::PublishType::kNdjson;
-  if (const auto error = wire::ParsePublish(type, body, all)) {
+  if (const auto error = wire::ParsePublish(type, body, 1'700'000'000'000, all)) {
     CHECK(all.empty() && !error->message.empty() && tocsin::model::IsValidUtf8(error->field));
     return 0;
   }

@@ -34,11 +34,13 @@ class Service {
     streams_ = std::make_unique<streams::StreamEngine>(*store_, base::SystemClock());
     logs_ = std::make_unique<logs::UserLogs>(*store_, base::SystemClock(),
                                              logs::UserLogsOptions{.max_entries = 10'000, .id_floor = {}}, &fanout_);
-    router_ = std::make_unique<notifier::Router>(*streams_, *logs_, base::SystemClock(),
+    schedule_ = std::make_unique<notifier::Schedule>(*store_, *logs_, base::SystemClock());
+    router_ = std::make_unique<notifier::Router>(*streams_, *logs_, *schedule_, base::SystemClock(),
                                                  std::vector<std::string>{"notifications_stream"});
     committer_ = std::make_unique<storage::Committer>(
         *store_, base::SystemClock(),
-        std::vector<storage::Participant*>{router_.get(), streams_.get(), logs_.get(), &idempotency()});
+        std::vector<storage::Participant*>{router_.get(), schedule_.get(), streams_.get(), logs_.get(),
+                                           &idempotency()});
     router_->SetCommitter(*committer_);
     options_.listen_port = 0;
     options_.api_keys = *auth::ApiKeys::Parse(std::string("p:") + std::string(kKey));
@@ -48,7 +50,7 @@ class Service {
     embedded_ = std::make_unique<EmbeddedEngine>(EmbeddedEngine{*committer_, *streams_});
     log_store_ = std::make_unique<logs::EmbeddedLogs>(*store_, *committer_, *logs_, readers_);
     publisher_ = std::make_unique<notifier::EmbeddedPublisher>(*store_, *committer_, *streams_, idempotency(),
-                                                               options_.ingest_stream);
+                                                               *schedule_, options_.ingest_stream);
     gateway_ = std::make_unique<Gateway>(
         Gateway::Parts{*log_store_, *publisher_, base::SystemClock(), base::SystemRandom(), embedded_.get()}, options_,
         cores);
@@ -76,6 +78,7 @@ class Service {
   Fanout fanout_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
+  std::unique_ptr<notifier::Schedule> schedule_;
   std::unique_ptr<notifier::Router> router_;
   std::unique_ptr<notifier::Idempotency> idempotency_;
   std::unique_ptr<storage::Committer> committer_;

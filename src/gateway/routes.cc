@@ -16,6 +16,8 @@ constexpr std::array kRoutes = {
     Route{Method::kPost, "/v1/notifications", Access::kKey, Scope::kPublish, SIZE_MAX, &Publish},
     Route{Method::kGet, "/v1/notifications/", Access::kKey, Scope::kRead, 0, &GetNotification},
     Route{Method::kDelete, "/v1/notifications/", Access::kKey, Scope::kPublish, 0, &DeleteNotification},
+    Route{Method::kGet, "/v1/schedules", Access::kKey, Scope::kRead, 0, &ListSchedules},
+    Route{Method::kDelete, "/v1/schedules/", Access::kKey, Scope::kPublish, 0, &CancelSchedule},
     Route{Method::kGet, "/v1/events", Access::kUser, Scope::kRead, 0, &Events},
     Route{Method::kGet, "/v1/pull", Access::kUser, Scope::kRead, 0, &Pull},
     Route{Method::kPost, "/v1/ack", Access::kUser, Scope::kRead, kSmallBody, &PostAck},

@@ -31,6 +31,9 @@ const Route* FindRoute(wire::Method method, std::string_view path, std::string& 
 // trail.cc
 void GetNotification(Exchange& exchange);     // GET /v1/notifications/{nid}
 void DeleteNotification(Exchange& exchange);  // DELETE /v1/notifications/{nid}
+// schedules.cc
+void ListSchedules(Exchange& exchange);   // GET /v1/schedules
+void CancelSchedule(Exchange& exchange);  // DELETE /v1/schedules/{nid}
 // publish.cc
 void Publish(Exchange& exchange);  // POST /v1/notifications
 // user_routes.cc

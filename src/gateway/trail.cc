@@ -43,6 +43,8 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
   virtual void OnDeadLetter(const std::string& reason) = 0;
   // It is not with its recipients yet.
   virtual void OnPending() = 0;
+  // It waits for its time.
+  virtual void OnScheduled() = 0;
   virtual void OnTrace(size_t recipient, const LogTrace& trace) = 0;
   // All recipients were told of.
   virtual HttpResponse Answer() = 0;
@@ -69,10 +71,16 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
                              "there is no notification of that nid, or retention has trimmed it from its stream"));
     }
     entry_ = **found;
-    auto notification = wire::FromFields(entry_.fields);
+    const std::vector<std::pair<std::string_view, std::string_view>> fields(entry_.fields.begin(), entry_.fields.end());
+    auto notification = wire::FromEntry(fields, entry_.id.ms);
     if (!notification.ok()) return OnDeadLetter(std::string(notification.status().message()));
+    const base::Status can_schedule = hub_.backend().publisher.can_schedule();
+    if (notification->deliver_at_ms && !can_schedule.ok()) {
+      return OnDeadLetter("`deliver_at`: " + std::string(can_schedule.message()));
+    }
     users_ = std::move(notification->users);
     if (!entry_.routed) return OnPending();
+    if (entry_.scheduled_ms) return OnScheduled();
     Expect();
     for (size_t i = 0; i < users_.size(); ++i) {
       Expect();
@@ -112,6 +120,9 @@ class Trail final : public Inquiry {
     Respond(Json(200, out + "}\n"));
   }
   void OnPending() override { Respond(Json(200, Head("accepted") + "}\n")); }
+  void OnScheduled() override {
+    Respond(Json(200, Head("scheduled") + ",\"deliver_at\":" + std::to_string(*entry().scheduled_ms) + "}\n"));
+  }
 
   void OnTrace(size_t recipient, const LogTrace& trace) override {
     recipients_.resize(users().size());
@@ -161,6 +172,17 @@ class Retraction final : public Inquiry {
         Problem(503, "not_routed", "the notification is on its way to its recipients; try again in a moment");
     response.headers.emplace_back("Retry-After", "1");
     Respond(std::move(response));
+  }
+  void OnScheduled() override {
+    auto self = std::static_pointer_cast<Retraction>(shared_from_this());
+    hub().backend().publisher.CancelScheduled(nid(), [self](const Result<bool>& cancelled) {
+      self->hub().core().Post([self, cancelled] {
+        if (!cancelled.ok()) return self->Respond(ProblemOf(cancelled.status()));
+        if (!*cancelled) return self->OnPending();  // it fires at this moment
+        base::Log(base::Level::kInfo, "cancelled", {{"nid", self->nid()}});
+        self->Respond(Json(200, "{\"cancelled\":true}\n"));
+      });
+    });
   }
   void OnTrace(size_t recipient, const LogTrace& trace) override {
     if (!trace.id) return void(++gone_);

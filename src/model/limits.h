@@ -35,6 +35,11 @@ inline constexpr int kDefaultListLimit = 50;
 inline constexpr int kMaxListLimit = 200;
 inline constexpr size_t kMaxToken = 8 << 10;  // bytes of a JWT
 
+// When it is to be delivered (`deliver_at`), seen from when it was accepted: 400, or a dead letter.
+inline constexpr int64_t kDeliverAtPastMs = 60'000;                     // so far back still means at once
+inline constexpr int64_t kDeliverAtAheadMs = 366LL * 24 * 3600 * 1000;  // further ahead is refused
+inline constexpr size_t kMaxSchedulePage = 1'000;                       // of a list of what is scheduled
+
 inline constexpr size_t kMaxIdempotencyKey = 255;              // bytes, printable ASCII
 inline constexpr int64_t kIdempotencyMs = 24LL * 3600 * 1000;  // how long a key is remembered
 

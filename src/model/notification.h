@@ -32,7 +32,8 @@ struct Notification {
   std::string lang;                // BCP 47; empty: not given
   std::vector<Action> actions;
   Priority priority = Priority::kNormal;
-  std::string data;  // raw JSON text of an object, exactly as sent; empty: not given
+  std::string data;                                     // raw JSON text of an object, exactly as sent; empty: not given
+  std::optional<int64_t> deliver_at_ms = std::nullopt;  // when it is to be delivered, ms since 1970; none: at once
 };
 
 // 1 to kMaxUserId bytes of valid UTF-8; compared bytewise, and any character is allowed (NUL too).

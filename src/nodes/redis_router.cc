@@ -351,10 +351,13 @@ void RedisRouter::Route(const std::shared_ptr<Reading>& reading) {
 void RedisRouter::Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry) {
   if (entry.deleted) return notifier::taken_away.Add();
   wire::UnknownPriority unknown = wire::UnknownPriority::kNo;
-  const auto notification = wire::FromFields(entry.fields, &unknown);
+  const auto notification = wire::FromEntry(entry.fields, entry.id.ms, &unknown);
   if (!notification.ok()) {
     batch->bytes += std::min(BytesOf(entry.fields), kMaxDeadLetter);
     return AddDeadLetter(batch, entry, std::string(notification.status().message()));
+  }
+  if (notification->deliver_at_ms) {
+    return AddDeadLetter(batch, entry, std::string("`deliver_at`: ") + notifier::Publisher::kNoSchedule);
   }
   if (unknown == wire::UnknownPriority::kYes) notifier::unknown_priorities.Add();
   std::string nid = notifier::NidOf(stream_, entry.id);

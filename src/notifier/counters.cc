@@ -7,6 +7,10 @@ base::Counter unknown_priorities("tocsin_unknown_priorities_total",
                                  "Entries whose priority is none of ours, taken as normal");
 base::Counter dead_lettered("tocsin_notifications_ended_total", "Notifications by how they ended",
                             "reason=\"dead_lettered\"");
+base::Counter scheduled_fired("tocsin_notifications_fired_total", "Scheduled notifications delivered at their time");
+base::Counter scheduled_cancelled("tocsin_notifications_ended_total", "Notifications by how they ended",
+                                  "reason=\"cancelled\"");
+base::Gauge scheduled_pending("tocsin_notifications_scheduled", "Notifications that wait for their time");
 base::Counter taken_away("tocsin_notifications_ended_total", "Notifications by how they ended",
                          "reason=\"taken_away\"");
 

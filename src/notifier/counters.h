@@ -8,6 +8,10 @@ namespace tocsin::notifier {
 extern base::Counter routed;
 extern base::Counter unknown_priorities;
 extern base::Counter dead_lettered;
+// Of what was to be delivered later.
+extern base::Counter scheduled_fired;
+extern base::Counter scheduled_cancelled;
+extern base::Gauge scheduled_pending;
 // Taken out of the stream by somebody else while it was pending: nobody can be told of it any more.
 extern base::Counter taken_away;
 

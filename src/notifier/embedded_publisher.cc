@@ -71,8 +71,9 @@ class PublishChange final : public storage::Change {
 // Asks the engine on its own thread, behind what was submitted before; the router has been there by then.
 class FindChange final : public storage::Change {
  public:
-  FindChange(streams::StreamEngine& streams, std::string stream, model::EntryId id, Publisher::Found then)
-      : streams_(streams), stream_(std::move(stream)), id_(id), then_(std::move(then)) {}
+  FindChange(streams::StreamEngine& streams, const Schedule& schedule, std::string stream, model::EntryId id,
+             Publisher::Found then)
+      : streams_(streams), schedule_(schedule), stream_(std::move(stream)), id_(id), then_(std::move(then)) {}
 
   void Stage(storage::Batch&) override {
     auto range = streams_.Range(stream_, id_, id_);
@@ -80,9 +81,20 @@ class FindChange final : public storage::Change {
       found_ = range.status();
       return;
     }
-    if (!range.ok() || range->empty()) return;
+    auto scheduled = schedule_.Find(NidOf(stream_, id_));
+    if (!scheduled.ok()) {
+      found_ = scheduled.status();
+      return;
+    }
     AcceptedEntry entry{.stream = stream_, .id = id_, .fields = {}, .routed = true};
-    for (const auto& [name, value] : range->list.front().Fields()) entry.fields.emplace_back(name, value);
+    if (scheduled->has_value()) {
+      entry.scheduled_ms = (*scheduled)->due_ms;
+      entry.fields = std::move((*scheduled)->fields);
+    } else if (range.ok() && !range->empty()) {
+      for (const auto& [name, value] : range->list.front().Fields()) entry.fields.emplace_back(name, value);
+    } else {
+      return;
+    }
     found_ = std::optional(std::move(entry));
   }
   void Done(const Status& status) override { status.ok() ? then_(found_) : then_(status); }
@@ -90,19 +102,60 @@ class FindChange final : public storage::Change {
 
  private:
   streams::StreamEngine& streams_;
+  const Schedule& schedule_;
   const std::string stream_;
   const model::EntryId id_;
   const Publisher::Found then_;
   base::Result<std::optional<AcceptedEntry>> found_ = std::optional<AcceptedEntry>();
 };
 
+class ListChange final : public storage::Change {
+ public:
+  ListChange(const Schedule& schedule, SchedulePlace after, size_t limit, Publisher::Listed then)
+      : schedule_(schedule), after_(std::move(after)), limit_(limit), then_(std::move(then)) {}
+  void Stage(storage::Batch&) override { page_ = schedule_.List(after_, limit_); }
+  void Done(const Status& status) override { status.ok() ? then_(page_) : then_(status); }
+  bool lazy() const override { return true; }
+
+ private:
+  const Schedule& schedule_;
+  const SchedulePlace after_;
+  const size_t limit_;
+  const Publisher::Listed then_;
+  base::Result<SchedulePage> page_ = SchedulePage();
+};
+
+class CancelChange final : public storage::Change {
+ public:
+  CancelChange(Schedule& schedule, std::string nid, Publisher::Cancelled then)
+      : schedule_(schedule), nid_(std::move(nid)), then_(std::move(then)) {}
+  void Stage(storage::Batch& batch) override { cancelled_ = schedule_.Cancel(nid_, batch); }
+  void Done(const Status& status) override { status.ok() ? then_(cancelled_) : then_(status); }
+
+ private:
+  Schedule& schedule_;
+  const std::string nid_;
+  const Publisher::Cancelled then_;
+  base::Result<bool> cancelled_ = false;
+};
+
 }  // namespace
+
+void EmbeddedPublisher::ListScheduled(SchedulePlace after, size_t limit, Listed then) {
+  Status submitted = committer_.Submit(std::make_unique<ListChange>(schedule_, std::move(after), limit, then));
+  if (!submitted.ok()) then(submitted);
+}
+
+void EmbeddedPublisher::CancelScheduled(const std::string& nid, Cancelled then) {
+  Status submitted = committer_.Submit(std::make_unique<CancelChange>(schedule_, nid, then));
+  if (!submitted.ok()) then(submitted);
+}
 
 void EmbeddedPublisher::Find(const std::string& nid, Found then) {
   auto parts = ParseNid(nid);
   if (!parts || parts->stream != stream_) return then(std::optional<AcceptedEntry>());
   Status submitted =
-      committer_.Submit(std::make_unique<FindChange>(streams_, std::string(parts->stream), parts->id, then));
+      committer_.Submit(std::make_unique<FindChange>(streams_, schedule_, std::string(parts->stream), parts->id, then));
   if (!submitted.ok()) then(submitted);
 }
 

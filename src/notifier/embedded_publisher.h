@@ -6,6 +6,7 @@
 
 #include "notifier/idempotency.h"
 #include "notifier/publisher.h"
+#include "notifier/schedule.h"
 #include "storage/committer.h"
 #include "storage/store.h"
 #include "streams/engine.h"
@@ -14,17 +15,21 @@ namespace tocsin::notifier {
 
 class EmbeddedPublisher final : public Publisher {
  public:
-  // Nothing is owned. `streams` and `idempotency` are touched on the commit thread only.
+  // Nothing is owned. `streams`, `idempotency` and `schedule` are touched on the commit thread only.
   EmbeddedPublisher(const storage::Store& store, storage::Committer& committer, streams::StreamEngine& streams,
-                    Idempotency& idempotency, std::string stream)
+                    Idempotency& idempotency, Schedule& schedule, std::string stream)
       : store_(store),
         committer_(committer),
         streams_(streams),
         idempotency_(idempotency),
+        schedule_(schedule),
         stream_(std::move(stream)) {}
 
   void Publish(PublishRequest request, Then then) override;
   void Find(const std::string& nid, Found then) override;
+  base::Status can_schedule() const override { return base::Ok(); }
+  void ListScheduled(SchedulePlace after, size_t limit, Listed then) override;
+  void CancelScheduled(const std::string& nid, Cancelled then) override;
   base::Status health() const override { return store_.health(); }
   std::string durability() const override { return "sync"; }
   size_t queued() const override { return committer_.queued(); }
@@ -35,6 +40,7 @@ class EmbeddedPublisher final : public Publisher {
   storage::Committer& committer_;
   streams::StreamEngine& streams_;
   Idempotency& idempotency_;
+  Schedule& schedule_;
   const std::string stream_;
 };
 

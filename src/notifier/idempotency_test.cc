@@ -39,7 +39,10 @@ class IdempotencyTest : public testing::Test {
     idempotency_ = std::make_unique<Idempotency>(*store_, clock_);
     committer_ = std::make_unique<storage::Committer>(
         *store_, clock_, std::vector<storage::Participant*>{streams_.get(), idempotency_.get()});
-    publisher_ = std::make_unique<EmbeddedPublisher>(*store_, *committer_, *streams_, *idempotency_, "s");
+    user_logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
+                                                  logs::UserLogsOptions{.max_entries = 100, .id_floor = {}}, nullptr);
+    schedule_ = std::make_unique<Schedule>(*store_, *user_logs_, clock_);
+    publisher_ = std::make_unique<EmbeddedPublisher>(*store_, *committer_, *streams_, *idempotency_, *schedule_, "s");
   }
 
   // Waits in the queue until Turn().
@@ -68,6 +71,8 @@ class IdempotencyTest : public testing::Test {
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<Idempotency> idempotency_;
   std::unique_ptr<storage::Committer> committer_;
+  std::unique_ptr<logs::UserLogs> user_logs_;
+  std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<EmbeddedPublisher> publisher_;
   std::vector<base::Result<Nids>> answers_;
 };

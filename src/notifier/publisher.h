@@ -35,8 +35,26 @@ struct AcceptedEntry {
   std::string stream;
   model::EntryId id;
   model::StreamFields fields;
+  std::optional<int64_t> scheduled_ms = std::nullopt;  // it waits for that time; the stream may have lost it already
   bool routed = false;  // the built-in group has finished it: what it made is in the logs or the dead letters
 };
+
+// Where something scheduled stands: in the order of its time, then of its entry.
+struct SchedulePlace {
+  int64_t deliver_at_ms = 0;
+  model::EntryId id;
+  std::string stream;
+};
+struct SchedulePage {
+  struct Line {
+    SchedulePlace place;
+    uint64_t users = 0;  // how many
+  };
+  std::vector<Line> lines;
+  bool more = false;
+};
+// What the logs take firings of a stream for.
+inline std::string ScheduledStream(std::string_view stream) { return std::string(stream) + "#scheduled"; }
 
 class Publisher {
  public:
@@ -52,6 +70,16 @@ class Publisher {
   // The entry of that nid; nothing: there is none, or retention has trimmed it. Thread-safe, answered as Publish is.
   using Found = std::function<void(const base::Result<std::optional<AcceptedEntry>>&)>;
   virtual void Find(const std::string& nid, Found then) = 0;
+
+  // Whether `deliver_at` may be asked for; kInvalidArgument with why not.
+  virtual base::Status can_schedule() const { return base::Status(base::Code::kInvalidArgument, kNoSchedule); }
+  static constexpr char kNoSchedule[] = "not supported yet on this store";
+  // What is scheduled behind that place, at most `limit`. Thread-safe, answered as Publish is.
+  using Listed = std::function<void(const base::Result<SchedulePage>&)>;
+  virtual void ListScheduled(SchedulePlace, size_t, Listed then) { then(SchedulePage()); }
+  // True: it was scheduled, and nobody will get it. False: it is not scheduled, or not any more.
+  using Cancelled = std::function<void(const base::Result<bool>&)>;
+  virtual void CancelScheduled(const std::string&, Cancelled then) { then(false); }
 
   // The rest is thread-safe too.
   // Ok: a publish would be taken. Else why not.

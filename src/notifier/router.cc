@@ -33,9 +33,9 @@ std::optional<NidParts> ParseNid(std::string_view nid) {
   return NidParts{stream, *id};
 }
 
-Router::Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, const base::Clock& clock,
+Router::Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, Schedule& schedule, const base::Clock& clock,
                std::vector<std::string> ingest_streams)
-    : streams_(streams), user_logs_(user_logs), clock_(clock) {
+    : streams_(streams), user_logs_(user_logs), schedule_(schedule), clock_(clock) {
   for (std::string& stream : ingest_streams) ingests_.emplace_back().stream = std::move(stream);
 }
 
@@ -99,7 +99,7 @@ Status Router::RouteNew(Ingest& ingest, storage::Batch& batch) {
       entries = ReadNew(ingest);
     }
     if (!entries.ok()) return entries.status();
-    for (const streams::EntryView& entry : entries->list) RETURN_IF_ERROR(Route(ingest, entry, batch));
+    for (const streams::EntryView& entry : entries->list) RETURN_IF_ERROR(Route(ingest, entry, Pass::kFirst, batch));
     if (!entries->empty()) ingest.position = entries->list.back().id();
     if (entries->size() == model::kMaxTurnChanges && committer_ != nullptr) committer_->Wake();
     // What lies between was deleted before it was routed.
@@ -117,7 +117,7 @@ Status Router::TakeOver(const Ingest& ingest, storage::Batch& batch) {
   if (!claimed.ok()) return claimed.status();
   std::vector<EntryId> ids;
   for (const streams::EntryView& entry : claimed->entries.list) {
-    RETURN_IF_ERROR(Route(ingest, entry, batch));
+    RETURN_IF_ERROR(Route(ingest, entry, Pass::kAgain, batch));
     ids.push_back(entry.id());
   }
   auto acked = streams_.Ack(ingest.stream, kGroup, ids);
@@ -125,16 +125,22 @@ Status Router::TakeOver(const Ingest& ingest, storage::Batch& batch) {
   return base::Ok();
 }
 
-Status Router::Route(const Ingest& ingest, const streams::EntryView& entry, storage::Batch& batch) {
+Status Router::Route(const Ingest& ingest, const streams::EntryView& entry, Pass pass, storage::Batch& batch) {
   const std::vector<streams::FieldView> fields = entry.Fields();
   wire::UnknownPriority unknown_priority = wire::UnknownPriority::kNo;
-  auto notification = wire::FromFields(fields, &unknown_priority);
+  auto notification = wire::FromEntry(fields, entry.id().ms, &unknown_priority);
   if (!notification.ok()) {
     return AddDeadLetter(streams_,
                          {.stream = ingest.stream, .group = kGroup, .reason = notification.status().message()}, entry);
   }
   if (unknown_priority == wire::UnknownPriority::kYes) unknown_priorities.Add();
 
+  const bool later = notification->deliver_at_ms && *notification->deliver_at_ms > static_cast<int64_t>(entry.id().ms);
+  if (later) {
+    routed.Add(pass == Pass::kFirst);
+    // Again: it was in the schedule, and may have fired or been cancelled since.
+    return pass == Pass::kFirst ? schedule_.Add(ingest.stream, entry.id(), *notification, batch) : base::Ok();
+  }
   const std::string nid = NidOf(ingest.stream, entry.id());
   const std::string json = RenderItem(nid, entry.id().ms, *notification);
   const logs::NewItem item{.nid = nid, .priority = notification->priority, .json = json};

@@ -8,7 +8,8 @@
 // 3. A failure of the store fails the turn, and the entries are routed again with the next one: the position has not
 //    moved.
 // 4. A turn routes at most kMaxTurnChanges entries of each stream; what is left rides with the next turn.
-// 5. Nothing is ever pending for it. What somebody else has made pending in its group (XCLAIM FORCE) it takes over
+// 5. What is to be delivered later goes to the schedule, and is done for the stream.
+// 6. Nothing is ever pending for it. What somebody else has made pending in its group (XCLAIM FORCE) it takes over
 //    after kTakeOverMs and acknowledges: such an entry was routed before, RouteAll saw to it, and is in the logs once.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include "logs/user_logs.h"
 #include "model/entry_id.h"
 #include "notifier/dead_letters.h"
+#include "notifier/schedule.h"
 #include "storage/committer.h"
 #include "streams/engine.h"
 
@@ -41,9 +43,9 @@ std::optional<NidParts> ParseNid(std::string_view nid);
 
 class Router final : public storage::Participant {
  public:
-  // Nothing is owned. Registered with the committer before the engine and the logs, whose BeforeCommit writes what it
-  // changes there.
-  Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, const base::Clock& clock,
+  // Nothing is owned. Registered with the committer before the schedule, the engine and the logs, whose BeforeCommit
+  // writes what it changes there.
+  Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, Schedule& schedule, const base::Clock& clock,
          std::vector<std::string> ingest_streams);
 
   // The committer to ask for another turn; set before the first one.
@@ -68,11 +70,13 @@ class Router final : public storage::Participant {
   base::Status Prepare(Ingest& ingest);
   base::Result<streams::Entries> ReadNew(const Ingest& ingest);
   base::Status RouteNew(Ingest& ingest, storage::Batch& batch);
-  base::Status Route(const Ingest& ingest, const streams::EntryView& entry, storage::Batch& batch);
+  enum class Pass : uint8_t { kFirst, kAgain };
+  base::Status Route(const Ingest& ingest, const streams::EntryView& entry, Pass pass, storage::Batch& batch);
   base::Status TakeOver(const Ingest& ingest, storage::Batch& batch);
 
   streams::StreamEngine& streams_;
   logs::UserLogs& user_logs_;
+  Schedule& schedule_;
   const base::Clock& clock_;
   storage::Committer* committer_ = nullptr;
   std::vector<Ingest> ingests_;

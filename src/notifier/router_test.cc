@@ -32,6 +32,7 @@ class RouterTest : public testing::Test {
   void Open() {
     committer_.reset();
     router_.reset();
+    schedule_.reset();
     logs_.reset();
     streams_.reset();
     store_.reset();
@@ -41,10 +42,12 @@ class RouterTest : public testing::Test {
     streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
     logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                              logs::UserLogsOptions{.max_entries = 100'000, .id_floor = {}}, nullptr);
-    router_ = std::make_unique<Router>(*streams_, *logs_, clock_,
+    schedule_ = std::make_unique<Schedule>(*store_, *logs_, clock_);
+    router_ = std::make_unique<Router>(*streams_, *logs_, *schedule_, clock_,
                                        std::vector<std::string>{std::string(kDefaultStream), "second"});
     committer_ = std::make_unique<storage::Committer>(
-        *store_, clock_, std::vector<storage::Participant*>{router_.get(), streams_.get(), logs_.get()});
+        *store_, clock_,
+        std::vector<storage::Participant*>{router_.get(), schedule_.get(), streams_.get(), logs_.get()});
     router_->SetCommitter(*committer_);
     committer_->Wake();
     Turn();
@@ -93,6 +96,7 @@ class RouterTest : public testing::Test {
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
+  std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<storage::Committer> committer_;
 };

@@ -7,6 +7,7 @@
 #include "notifier/idempotency.h"
 #include "notifier/retention.h"
 #include "notifier/router.h"
+#include "notifier/schedule.h"
 #include "runtime/worker_pool.h"
 #include "server/engine.h"
 #include "server/stream_rules.h"
@@ -30,14 +31,16 @@ class EmbeddedStore final : public Engine {
         store_(std::move(store)),
         streams_(*store_, clock),
         user_logs_(*store_, clock, {.max_entries = config.log_max_entries, .id_floor = {}}, &fanout),
-        router_(streams_, user_logs_, clock, options.ingest_streams),
+        schedule_(*store_, user_logs_, clock),
+        router_(streams_, user_logs_, schedule_, clock, options.ingest_streams),
         delivery_limit_(streams_, clock),
         retention_(streams_, clock, WithDefaults(config.retention, options.ingest_streams)),
         idempotency_(*store_, clock),
-        committer_(*store_, clock, {&router_, &delivery_limit_, &retention_, &streams_, &user_logs_, &idempotency_}),
+        committer_(*store_, clock,
+                   {&router_, &schedule_, &delivery_limit_, &retention_, &streams_, &user_logs_, &idempotency_}),
         readers_("reader", kReaderThreads),
         logs_(*store_, committer_, user_logs_, readers_),
-        publisher_(*store_, committer_, streams_, idempotency_, options.ingest_stream) {
+        publisher_(*store_, committer_, streams_, idempotency_, schedule_, options.ingest_stream) {
     streams_.SetRedelivery(config.redelivery);
     router_.SetCommitter(committer_);
   }
@@ -62,6 +65,7 @@ class EmbeddedStore final : public Engine {
   const std::unique_ptr<storage::Store> store_;
   streams::StreamEngine streams_;
   logs::UserLogs user_logs_;
+  notifier::Schedule schedule_;
   notifier::Router router_;
   notifier::DeliveryLimit delivery_limit_;
   notifier::Retention retention_;

@@ -116,6 +116,14 @@ class EmbeddedEnd final : public MigrationEnd {
   }
 
   Status ReadLogs(const std::vector<std::string>&, int64_t now_ms, const Take& take) override {
+    auto scheduled = store_->Iterate(Family::kMeta, "sched/due/", "sched/due0");
+    scheduled->SeekToFirst();
+    RETURN_IF_ERROR(scheduled->status());
+    if (scheduled->Valid()) {
+      return Status(Code::kConflict,
+                    "notifications wait for their time (`deliver_at`), and a schedule cannot be migrated yet: wait for "
+                    "them, or cancel them (GET and DELETE /v1/schedules)");
+    }
     auto heads = store_->Iterate(Family::kHeads, "", "");
     UserRecord record;
     bool has_head = false;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/limits.h"
+#include "wire/instant.h"
 #include "wire/json.h"
 #include "wire/notification_rules.h"
 
@@ -78,6 +79,7 @@ class EntryReader {
       return list.ok() ? SetActions(*list, out_) : FieldError{"actions", std::string(list.status().message())};
     }
     if (name == "data") return SetData(value);
+    if (name == "deliver_at") return SetDeliverAt(ParseInstant(value), out_);
     if (IsLaterField(name)) return FieldError{std::string(name), std::string(kNotSupportedYet)};
     return SetUnknown(name, value);
   }
@@ -95,7 +97,7 @@ class EntryReader {
   static bool IsKnown(std::string_view name) {
     return name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" ||
            name == "user_id" || name == "user_ids" || name == "priority" || name == "actions" || name == "data" ||
-           IsLaterField(name);
+           name == "deliver_at" || IsLaterField(name);
   }
 
   MaybeError SetRecipients(std::string_view name, std::string_view value) {
@@ -188,6 +190,7 @@ model::StreamFields ToFields(const Notification& notification) {
   if (!notification.actions.empty()) add("actions", ActionsJson(notification.actions));
   add("priority", std::string(model::PriorityName(notification.priority)));
   add("data", notification.data);
+  if (notification.deliver_at_ms) add("deliver_at", std::to_string(*notification.deliver_at_ms));
   return fields;
 }
 
@@ -207,6 +210,15 @@ base::Result<Notification> FromFields(std::span<const FieldView> fields, Unknown
 base::Result<Notification> FromFields(const model::StreamFields& fields, UnknownPriority* unknown_priority) {
   const std::vector<FieldView> views(fields.begin(), fields.end());
   return FromFields(std::span<const FieldView>(views), unknown_priority);
+}
+
+base::Result<Notification> FromEntry(std::span<const FieldView> fields, uint64_t accepted_ms,
+                                     UnknownPriority* unknown_priority) {
+  auto notification = FromFields(fields, unknown_priority);
+  if (!notification.ok()) return notification;
+  const auto accepted = static_cast<int64_t>(std::min<uint64_t>(accepted_ms, INT64_MAX));
+  if (MaybeError error = CheckDeliverAt(*notification, accepted)) return Refused(*error);
+  return notification;
 }
 
 }  // namespace tocsin::wire

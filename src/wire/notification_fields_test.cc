@@ -41,6 +41,7 @@ void ExpectSame(const Notification& a, const Notification& b) {
   EXPECT_EQ(a.lang, b.lang);
   EXPECT_EQ(a.priority, b.priority);
   EXPECT_EQ(a.data, b.data);
+  EXPECT_EQ(a.deliver_at_ms, b.deliver_at_ms);
   ASSERT_EQ(a.actions.size(), b.actions.size());
   for (size_t i = 0; i < a.actions.size(); ++i) {
     EXPECT_EQ(a.actions[i].id, b.actions[i].id);
@@ -75,11 +76,12 @@ TEST(NotificationFieldsTest, WhatIsStored) {
 TEST(NotificationFieldsTest, RoundTrip) {
   std::vector<Notification> all;
   ASSERT_FALSE(
-      ParsePublish(PublishType::kJson,
-                   R"([{"user_id":"a\u0000b}","message":"\n\u2028","title":"\"\\","url":"/u","icon":"http://i",)"
-                   R"("lang":"en","priority":"critical","actions":[{"id":"\"","title":"\u00e9","url":"/"}],)"
-                   R"("data":{"n":0.1,"d":{"e":[]}}},{"user_ids":["[","]",7],"message":"x"}])",
-                   all)
+      ParsePublish(
+          PublishType::kJson,
+          R"([{"user_id":"a\u0000b}","message":"\n\u2028","title":"\"\\","url":"/u","icon":"http://i",)"
+          R"("lang":"en","priority":"critical","actions":[{"id":"\"","title":"\u00e9","url":"/"}],)"
+          R"("data":{"n":0.1,"d":{"e":[]}}},{"user_ids":["[","]",7],"message":"x","deliver_at":1700000000123}])",
+          1'700'000'000'000, all)
           .has_value());
   for (const Notification& n : all) ExpectSame(Good(ToFields(n)), n);
 }
@@ -153,10 +155,29 @@ TEST(NotificationFieldsTest, ReasonsNameTheField) {
             "`data`: expected at most 65536 bytes of JSON, with the unknown fields in it");
   EXPECT_EQ(ReasonWith({{std::string(100, 'k'), "\xff"}}),
             "`" + std::string(64, 'k') + "`: goes into `data`, which takes UTF-8 only");
-  for (std::string_view later : {"topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at",
-                                 "deliver_at", "idempotency_key"}) {
+  for (std::string_view later :
+       {"topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key"}) {
     EXPECT_EQ(ReasonWith({{std::string(later), "1"}}), "`" + std::string(later) + "`: not supported yet");
   }
+}
+
+TEST(NotificationFieldsTest, TheTimeOfAnEntryIsHeldAgainstItsOwn) {
+  const auto read = [](std::string_view at) {
+    const std::vector<std::pair<std::string_view, std::string_view>> fields = {
+        {"user_id", "u"}, {"message", "m"}, {"deliver_at", at}};
+    return FromEntry(fields, 1'700'000'000'000);
+  };
+  EXPECT_EQ(read("1700000000001")->deliver_at_ms, 1'700'000'000'001);
+  EXPECT_EQ(read("2023-11-14T22:13:20Z")->deliver_at_ms, 1'700'000'000'000);
+  EXPECT_EQ(read("")->deliver_at_ms, std::nullopt);
+  EXPECT_EQ(FromFields(ToFields(*read("1700000000001")))->deliver_at_ms, 1'700'000'000'001);
+  EXPECT_EQ(read("soon").status().message(),
+            "`deliver_at`: expected milliseconds since 1970, or RFC 3339 text with a zone such as "
+            "`2030-01-01T09:00:00Z`");
+  EXPECT_EQ(read("1699999939999").status().message(),
+            "`deliver_at`: lies more than 60 seconds in the past (a number counts milliseconds since 1970)");
+  EXPECT_EQ(read("1731622400001").status().message(),
+            "`deliver_at`: lies more than 366 days ahead (a number counts milliseconds since 1970)");
 }
 
 }  // namespace

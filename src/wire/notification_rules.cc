@@ -16,8 +16,8 @@ using model::Notification;
 constexpr std::string_view kLinkRule =
     "expected an http or https address, or a path that starts with a single `/`; no spaces or control characters";
 
-constexpr std::array<std::string_view, 9> kLaterFields = {
-    "topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "deliver_at", "idempotency_key",
+constexpr std::array<std::string_view, 8> kLaterFields = {
+    "topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key",
 };
 
 FieldError Wrong(std::string_view field, std::string_view message) {
@@ -202,6 +202,29 @@ MaybeError CheckData(JsonValue data) {
   }
   if (Depth(data) > model::kMaxDataDepth) {
     return Wrong("data", "expected at most " + std::to_string(model::kMaxDataDepth) + " levels");
+  }
+  return std::nullopt;
+}
+
+MaybeError SetDeliverAt(std::optional<int64_t> ms, Notification& out) {
+  if (!ms) {
+    return Wrong("deliver_at",
+                 "expected milliseconds since 1970, or RFC 3339 text with a zone such as `2030-01-01T09:00:00Z`");
+  }
+  out.deliver_at_ms = ms;
+  return std::nullopt;
+}
+
+MaybeError CheckDeliverAt(const Notification& notification, int64_t accepted_ms) {
+  if (!notification.deliver_at_ms) return std::nullopt;
+  // Far from overflow: a moment that is text has four digits for its year, and a number may be any.
+  const int64_t at = std::clamp<int64_t>(*notification.deliver_at_ms, INT64_MIN / 4, INT64_MAX / 4);
+  const int64_t ahead = at - std::clamp<int64_t>(accepted_ms, INT64_MIN / 4, INT64_MAX / 4);
+  if (ahead < -model::kDeliverAtPastMs) {
+    return Wrong("deliver_at", "lies more than 60 seconds in the past (a number counts milliseconds since 1970)");
+  }
+  if (ahead > model::kDeliverAtAheadMs) {
+    return Wrong("deliver_at", "lies more than 366 days ahead (a number counts milliseconds since 1970)");
   }
   return std::nullopt;
 }

@@ -29,12 +29,17 @@ MaybeError SetLink(std::string_view field, std::string_view text, std::string& o
 MaybeError SetLang(std::string_view text, model::Notification& out);
 MaybeError SetActions(JsonValue list, model::Notification& out);
 MaybeError CheckData(JsonValue data);
+// Nothing: it could not be read.
+MaybeError SetDeliverAt(std::optional<int64_t> ms, model::Notification& out);
 
 // A user id as JSON: a string, or an integer for its decimal text.
 std::optional<std::string> UserIdOf(JsonValue value);
 
 // What only the notification as a whole shows: it has a message.
 MaybeError CheckWhole(const model::Notification& notification);
+
+// Its time, against when it was accepted, ms since 1970: neither long past nor too far ahead.
+MaybeError CheckDeliverAt(const model::Notification& notification, int64_t accepted_ms);
 
 // A field that a later version will know; it is refused until then, so that its meaning cannot change silently.
 bool IsLaterField(std::string_view name);

@@ -5,6 +5,7 @@
 
 #include "model/limits.h"
 #include "wire/http.h"
+#include "wire/instant.h"
 #include "wire/json.h"
 #include "wire/notification_rules.h"
 
@@ -50,13 +51,18 @@ MaybeError SetField(std::string_view name, JsonValue value, Notification& out) {
     out.data = value.raw;
     return std::nullopt;
   }
+  if (name == "deliver_at") {
+    if (value.is_number()) return SetDeliverAt(Integer(value), out);
+    std::string scratch;
+    return SetDeliverAt(value.is_string() ? ParseRfc3339(TextView(value, scratch)) : std::nullopt, out);
+  }
   if (IsLaterField(name)) return FieldError{std::string(name), std::string(kNotSupportedYet)};
   return FieldError{std::string(name),
                     "unknown field; known are user_id, user_ids, message, title, url, icon, actions, lang, priority, "
-                    "data"};
+                    "data, deliver_at"};
 }
 
-MaybeError ParseOne(JsonValue value, Notification& out) {
+MaybeError ParseOne(JsonValue value, int64_t now_ms, Notification& out) {
   if (!value.is_object()) {
     return FieldError{"", "expected a notification as a JSON object, not " + std::string(JsonKindName(value.kind))};
   }
@@ -65,12 +71,13 @@ MaybeError ParseOne(JsonValue value, Notification& out) {
     if (MaybeError error = SetField(m.key(), m.value(), out)) return error;
   }
   if (out.users.empty()) return FieldError{"user_id", "required: `user_id`, or `user_ids` for several"};
+  if (MaybeError error = CheckDeliverAt(out, now_ms)) return error;
   return CheckWhole(out);
 }
 
 class Parser {
  public:
-  explicit Parser(std::vector<Notification>& out) : out_(out), first_(out.size()) {}
+  Parser(int64_t now_ms, std::vector<Notification>& out) : now_ms_(now_ms), out_(out), first_(out.size()) {}
 
   std::optional<InputError> Json(std::string_view body) {
     const base::Result<JsonValue> value = ParseJson(body);
@@ -106,7 +113,7 @@ class Parser {
   }
 
   std::optional<InputError> Add(JsonValue value, int64_t index) {
-    if (MaybeError error = ParseOne(value, out_.emplace_back())) {
+    if (MaybeError error = ParseOne(value, now_ms_, out_.emplace_back())) {
       return Fail({index, std::move(error->field), std::move(error->message)});
     }
     return std::nullopt;
@@ -122,6 +129,7 @@ class Parser {
     return error;
   }
 
+  const int64_t now_ms_;
   std::vector<Notification>& out_;
   const size_t first_;
 };
@@ -152,8 +160,9 @@ std::optional<PublishType> ParsePublishType(std::string_view content_type) {
   return std::nullopt;
 }
 
-std::optional<InputError> ParsePublish(PublishType type, std::string_view body, std::vector<Notification>& out) {
-  Parser parser(out);
+std::optional<InputError> ParsePublish(PublishType type, std::string_view body, int64_t now_ms,
+                                       std::vector<Notification>& out) {
+  Parser parser(now_ms, out);
   return type == PublishType::kJson ? parser.Json(body) : parser.Lines(body);
 }
 

@@ -30,6 +30,8 @@ struct InputError {
 };
 
 // Appends the notifications of the body to `out`, in order; or leaves it as it was and returns what is wrong.
-std::optional<InputError> ParsePublish(PublishType type, std::string_view body, std::vector<model::Notification>& out);
+// `now_ms`: the wall clock, against which their times are held.
+std::optional<InputError> ParsePublish(PublishType type, std::string_view body, int64_t now_ms,
+                                       std::vector<model::Notification>& out);
 
 }  // namespace tocsin::wire

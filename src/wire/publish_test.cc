@@ -11,16 +11,18 @@ namespace {
 using model::Notification;
 using ::testing::ElementsAre;
 
+constexpr int64_t kNowMs = 1'700'000'000'000;
+
 std::vector<Notification> Parse(std::string_view body, PublishType type = PublishType::kJson) {
   std::vector<Notification> out;
-  const std::optional<InputError> error = ParsePublish(type, body, out);
+  const std::optional<InputError> error = ParsePublish(type, body, kNowMs, out);
   EXPECT_FALSE(error.has_value()) << body << ": " << error->field << ": " << error->message;
   return out;
 }
 
 std::string Refusal(std::string_view body, PublishType type = PublishType::kJson) {
   std::vector<Notification> out(2);
-  const std::optional<InputError> error = ParsePublish(type, body, out);
+  const std::optional<InputError> error = ParsePublish(type, body, kNowMs, out);
   EXPECT_EQ(out.size(), error ? 2U : 3U);  // what was there stays, nothing of a refused body does
   if (!error) return "accepted";
   return std::to_string(error->index) + " " + error->field + ": " + error->message;
@@ -163,16 +165,43 @@ TEST(PublishTest, RefusesFields) {
             "-1 data: expected at most 24 levels"},
            {With(R"("mesage":"x")"),
             "-1 mesage: unknown field; known are user_id, user_ids, message, title, url, icon, actions, lang, "
-            "priority, data"},
+            "priority, data, deliver_at"},
        }) {
     std::string expected(bad.refusal);
     if (const size_t at = expected.find("LINK"); at != expected.npos) expected.replace(at, 4, link);
     EXPECT_EQ(Refusal(bad.body), expected) << bad.body.substr(0, 200);
   }
-  for (std::string_view later : {"topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at",
-                                 "deliver_at", "idempotency_key"}) {
+  for (std::string_view later :
+       {"topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key"}) {
     EXPECT_EQ(Refusal(With("\"" + std::string(later) + "\":1")), "-1 " + std::string(later) + ": not supported yet");
   }
+}
+
+TEST(PublishTest, TimeOfDelivery) {
+  EXPECT_EQ(Parse(With(R"("deliver_at":1700000000001)"))[0].deliver_at_ms, kNowMs + 1);
+  EXPECT_EQ(Parse(With(R"("deliver_at":"2023-11-14T23:13:20+01:00")"))[0].deliver_at_ms, kNowMs);
+  EXPECT_EQ(Parse(With(R"("deliver_at":1699999940000)"))[0].deliver_at_ms, kNowMs - 60'000);
+  EXPECT_EQ(Parse(With(R"("deliver_at":1731622400000)"))[0].deliver_at_ms, kNowMs + 366LL * 86'400'000);
+  EXPECT_EQ(Parse(With(R"("deliver_at":null)"))[0].deliver_at_ms, std::nullopt);
+  const std::string form =
+      "-1 deliver_at: expected milliseconds since 1970, or RFC 3339 text with a zone such as `2030-01-01T09:00:00Z`";
+  for (const char* bad : {"1.5", "1e300", "true", "\"soon\"", "\"1700000000001\"", "\"\"", "[]", "99999999999999999999",
+                          "\"2023-11-14T23:13:20\""}) {
+    EXPECT_EQ(Refusal(With("\"deliver_at\":" + std::string(bad))), form) << bad;
+  }
+  for (const char* past :
+       {"0", "-1", "1700000000", "1699999939999", "-9223372036854775808", "\"1980-01-01T00:00:00Z\""}) {
+    EXPECT_EQ(Refusal(With("\"deliver_at\":" + std::string(past))),
+              "-1 deliver_at: lies more than 60 seconds in the past (a number counts milliseconds since 1970)")
+        << past;
+  }
+  for (const char* far : {"1731622400001", "9223372036854775807", "\"9999-12-31T23:59:59Z\""}) {
+    EXPECT_EQ(Refusal(With("\"deliver_at\":" + std::string(far))),
+              "-1 deliver_at: lies more than 366 days ahead (a number counts milliseconds since 1970)")
+        << far;
+  }
+  EXPECT_EQ(Refusal("[" + With(R"("deliver_at":1700000000001)") + "," + With(R"("deliver_at":1)") + "]"),
+            "1 deliver_at: lies more than 60 seconds in the past (a number counts milliseconds since 1970)");
 }
 
 TEST(PublishTest, Boundaries) {
