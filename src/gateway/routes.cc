@@ -36,6 +36,8 @@ bool IsOf(std::string_view route, std::string_view path) {
 
 }  // namespace
 
+std::string LastPart(const HttpRequest& request) { return request.path.substr(request.path.rfind('/') + 1); }
+
 const Route* FindRoute(Method method, std::string_view path, std::string& allowed) {
   const Method wanted = method == Method::kHead ? Method::kGet : method;
   for (const Route& route : kRoutes) {

@@ -28,6 +28,9 @@ struct Route {
 // Null: no such path. `allowed` is set to the methods of the path ("GET, POST") when only the method is wrong.
 const Route* FindRoute(wire::Method method, std::string_view path, std::string& allowed);
 
+// What stands behind the last slash of the path: the part that such a route takes.
+std::string LastPart(const HttpRequest& request);
+
 // trail.cc
 void GetNotification(Exchange& exchange);     // GET /v1/notifications/{nid}
 void DeleteNotification(Exchange& exchange);  // DELETE /v1/notifications/{nid}

@@ -82,7 +82,7 @@ void ListSchedules(Exchange& exchange) {
 }
 
 void CancelSchedule(Exchange& exchange) {
-  const std::string nid = exchange.request.path.substr(std::string_view("/v1/schedules/").size());
+  const std::string nid = LastPart(exchange.request);
   auto cancelled = [respond = exchange.respond, nid](const base::Result<bool>& was) {
     if (!was.ok()) return respond(ProblemOf(was.status()));
     if (!*was) {

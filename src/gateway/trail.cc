@@ -17,9 +17,7 @@ using notifier::AcceptedEntry;
 
 base::Counter retracted("tocsin_notifications_ended_total", "Notifications by how they ended", "reason=\"retracted\"");
 
-std::string NidOf(const Exchange& exchange) {
-  return exchange.request.path.substr(std::string_view("/v1/notifications/").size());
-}
+constexpr size_t kTracesAtOnce = 4;
 
 void AppendMember(std::string& out, std::string_view name, std::string_view value) {
   out.append(out.back() == '{' ? "\"" : ",\"").append(name).append("\":");
@@ -82,14 +80,21 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
     if (!entry_.routed) return OnPending();
     if (entry_.scheduled_ms) return OnScheduled();
     Expect();
-    for (size_t i = 0; i < users_.size(); ++i) {
-      Expect();
-      hub_.backend().logs.Trace(users_[i], nid_, [self = shared_from_this(), i](const Result<LogTrace>& trace) {
-        if (trace.ok()) self->OnTrace(i, *trace);
-        self->Settle(trace.ok() ? base::Ok() : trace.status());
-      });
-    }
+    for (size_t i = 0; i < kTracesAtOnce; ++i) TraceNext();
     Settle(base::Ok());
+  }
+
+  // A trace may look at a whole log: others' reads come between those of a thousand recipients.
+  void TraceNext() {
+    if (next_ == users_.size() || answered_) return;
+    Expect();
+    hub_.backend().logs.Trace(users_[next_], nid_,
+                              [self = shared_from_this(), recipient = next_](const Result<LogTrace>& trace) {
+                                if (trace.ok()) self->OnTrace(recipient, *trace);
+                                self->TraceNext();
+                                self->Settle(trace.ok() ? base::Ok() : trace.status());
+                              });
+    ++next_;
   }
 
   Hub& hub_;
@@ -97,6 +102,7 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
   const Responder respond_;
   AcceptedEntry entry_;
   std::vector<std::string> users_;
+  size_t next_ = 0;  // the first recipient that was not asked about
   size_t waiting_ = 0;
   bool answered_ = false;
 };
@@ -212,11 +218,11 @@ class Retraction final : public Inquiry {
 }  // namespace
 
 void GetNotification(Exchange& exchange) {
-  std::make_shared<Trail>(exchange.hub, NidOf(exchange), exchange.respond)->Start();
+  std::make_shared<Trail>(exchange.hub, LastPart(exchange.request), exchange.respond)->Start();
 }
 
 void DeleteNotification(Exchange& exchange) {
-  std::make_shared<Retraction>(exchange.hub, NidOf(exchange), exchange.respond)->Start();
+  std::make_shared<Retraction>(exchange.hub, LastPart(exchange.request), exchange.respond)->Start();
 }
 
 }  // namespace tocsin::gateway

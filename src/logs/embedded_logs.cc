@@ -98,8 +98,10 @@ void EmbeddedLogs::List(const std::string& user, EntryId before, size_t limit, L
 }
 
 void EmbeddedLogs::Trace(const std::string& user, const std::string& nid, Then<LogTrace> then) {
-  auto ask = [this, user, nid](storage::Tier tier) { return reader_.Trace(user, nid, tier); };
-  Ask<LogTrace>(ask, std::move(then));
+  // A whole log may have to be looked at, which takes too long for a Core also where all of it is in memory.
+  readers_.Submit([this, user, nid, then = BackHome<Result<LogTrace>>(std::move(then))] {
+    then(reader_.Trace(user, nid, storage::Tier::kDisk));
+  });
 }
 
 void EmbeddedLogs::Ack(const std::string& user, const std::string& device, EntryId cursor, Urgency urgency,
