@@ -50,12 +50,9 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
     } else {
       waits_ = false;
     }
-    if (std::exchange(scheduled_, true)) return;
-    hub_.core().Post([self = shared_from_this()] {  // after everything that this turn has for it
-      self->scheduled_ = false;
-      self->AnswerIfDue();
-    });
+    AnswerSoon();
   }
+  void OnRead() override { AnswerSoon(); }
   bool SendCongested() const override { return frames_.size() >= model::kSendWindow; }
   void EndSession(session::CloseCode, std::string_view) override { waits_ = false; }
   void GoHome(Hub& home) override { session_->Arrive(home); }
@@ -67,8 +64,8 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
 
   void AnswerIfDue() {
     if (!self_ || waits_ || !welcomed_) return;
-    // What is on its way belongs to the answer. Its frame calls again; a read that finds nothing sends none.
-    if (session_->session().reading() && !SendCongested() && !drained_) return LookAgain();
+    // What is on its way belongs to the answer: OnRead() calls again.
+    if (session_->session().reading() && !SendCongested() && !drained_) return;
     const std::shared_ptr<Puller> self = std::move(self_);
     hub_.Dismiss(*this);
     std::string body = "{\"cur\":";
@@ -78,21 +75,20 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
     session_.reset();
   }
 
-  void LookAgain() {
-    if (std::exchange(looks_, true)) return;
-    hub_.core().After(kLookMs, [self = shared_from_this()] {
-      self->looks_ = false;
+  // After everything that this turn has for it.
+  void AnswerSoon() {
+    if (std::exchange(scheduled_, true)) return;
+    hub_.core().Post([self = shared_from_this()] {
+      self->scheduled_ = false;
       self->AnswerIfDue();
     });
   }
-
-  static constexpr int64_t kLookMs = 5;
 
   Hub& hub_;
   Responder respond_;
   std::string frames_;
   EntryId cur_;
-  bool waits_ = false, scheduled_ = false, looks_ = false, welcomed_ = false, drained_ = false;
+  bool waits_ = false, scheduled_ = false, welcomed_ = false, drained_ = false;
   std::shared_ptr<UserSession> session_;
   std::shared_ptr<Puller> self_;  // until it has answered
 };

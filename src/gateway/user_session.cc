@@ -39,7 +39,10 @@ void UserSession::Arrive(Hub& home) {
 void UserSession::ReadLog(EntryId after, size_t max_entries, size_t max_bytes) {
   hub_->backend().logs.Read(session_->user(), after, max_entries, max_bytes,
                             [weak = weak_from_this()](const Result<logs::LogPiece>& piece) {
-                              if (auto self = weak.lock()) self->session_->OnLogRead(piece);
+                              auto self = weak.lock();
+                              if (!self) return;
+                              self->session_->OnLogRead(piece);
+                              self->sink_.OnRead();
                             });
 }
 

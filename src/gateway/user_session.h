@@ -19,6 +19,8 @@ class UserSession final : public session::SessionHost, public std::enable_shared
     virtual ~Sink() = default;
     virtual void SendFrame(std::string_view frame, std::optional<model::EntryId> cur) = 0;
     virtual bool SendCongested() const = 0;
+    // A read of the log was answered. What it brought was sent before; it may have brought nothing.
+    virtual void OnRead() {}
     // The bye was sent.
     virtual void EndSession(session::CloseCode code, std::string_view message) = 0;
     // Be on `home` and call Arrive() there. A sink that is there already does so at once.
