@@ -233,6 +233,8 @@ void Session::OnLogRead(const Result<logs::LogPiece>& piece) {
 
 // Sends early copies of what is urgent and lies behind what cannot be sent yet.
 void Session::Overtake() {
+  // Where nothing has to be acknowledged, what came again in its order is not out any more.
+  if (unlimited()) std::erase_if(early_, [this](const Early& copy) { return copy.id <= told_; });
   if (state_ != State::kLive || host_.Congested() || looking_to_ != EntryId{} || early_.size() >= model::kMaxEarly)
     return;
   overtaken_to_ = std::max(overtaken_to_, told_);

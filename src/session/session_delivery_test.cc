@@ -267,6 +267,32 @@ TEST_F(SessionTest, UrgentItemsOfABacklogAreLookedFor) {
   EXPECT_EQ(Asked(), Strings{}) << "all up to the head was looked at";
 }
 
+// An event stream acknowledges nothing: what has come in its order makes room for others.
+TEST_F(SessionTest, WithoutAcknowledgementsEarlyCopiesEndWithTheirOrder) {
+  logs::Counts counts;
+  counts.unread_by_priority[3] = 9;
+  SetHead(100, 0, counts);
+  Start({.sid = "s1", .header_token = {}, .credit = SessionOptions::Credit::kUnlimited});
+  Say(R"({"t":"hello","tok":"ann"})");
+  AnswerOpening();
+  AnswerRead({Item(1)}, false);
+  const auto page = [](uint64_t first, uint64_t last) {
+    logs::ListPage urgent;
+    for (uint64_t id = last; id >= first; --id) urgent.lines.push_back({Urgent(id), logs::ItemState::kUnread});
+    return urgent;
+  };
+  session_->OnUrgent(page(10, 18));
+  Said();
+  AnswerRead({Item(5)}, false);
+  EXPECT_EQ(Said(), Strings{Frame(1, 5, 5, kMore)}) << "eight are out";
+  std::vector<LogEntryPtr> in_order;
+  for (uint64_t id = 10; id <= 17; ++id) in_order.push_back(Urgent(id));
+  AnswerRead(in_order, false);
+  Said();
+  session_->OnUrgent(page(10, 18));
+  EXPECT_EQ(Said(), Strings{Early(17, {18})});
+}
+
 TEST_F(SessionTest, NothingOvertakesWhereNothingWaits) {
   SetHead(0);
   GoLive();
