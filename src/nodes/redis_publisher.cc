@@ -28,16 +28,24 @@ constexpr size_t kCheckAtOnce = 1'000;
 base::Counter lost("tocsin_confirmed_entries_lost_total",
                    "Ingest entries that were confirmed here and that a failover has lost");
 
-// Appends several entries or none. KEYS: stream. ARGV: for each entry the number of its words, and those.
+// Appends all entries or none. KEYS: stream, and for a request with an Idempotency-Key what that was answered. ARGV:
+// fingerprint of the request, ms to remember it; for each entry the number of its words, and those. Answers the ids.
 const redis::Script& AppendScript() {
   static const redis::Script script(R"lua(
 if redis.replicate_commands then redis.replicate_commands() end
-local ids, at = {}, 1
+local earlier = KEYS[2] and redis.call('GET', KEYS[2])
+local ids, at = {}, 3
+if earlier then
+  if string.sub(earlier, 1, #ARGV[1]) ~= ARGV[1] then return {err = 'OTHERBODY'} end
+  for id in string.gmatch(string.sub(earlier, #ARGV[1] + 1), '%S+') do ids[#ids + 1] = id end
+  return ids
+end
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + words))
   at = at + 1 + words
 end
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[1] .. table.concat(ids, ' '), 'PX', ARGV[2]) end
 return ids
 )lua");
   return script;
@@ -55,49 +63,21 @@ return missing
   return script;
 }
 
-// The same for a request that has an Idempotency-Key, unless that was used before. KEYS: stream, what the key was
-// answered. ARGV: fingerprint, ms to remember it, words as above.
-const redis::Script& AppendOnceScript() {
-  static const redis::Script script(R"lua(
-if redis.replicate_commands then redis.replicate_commands() end
-local earlier = redis.call('GET', KEYS[2])
-local ids = {}
-if earlier then
-  if string.sub(earlier, 1, #ARGV[1]) ~= ARGV[1] then return {err = 'OTHERBODY'} end
-  for id in string.gmatch(string.sub(earlier, #ARGV[1] + 1), '%S+') do ids[#ids + 1] = id end
-  return ids
-end
-local at = 3
-while at <= #ARGV do
-  local words = tonumber(ARGV[at])
-  ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + words))
-  at = at + 1 + words
-end
-redis.call('SET', KEYS[2], ARGV[1] .. table.concat(ids, ' '), 'PX', ARGV[2])
-return ids
-)lua");
-  return script;
-}
-
-// KEYS: stream. ARGV: id, the built-in group. Answers fields and whether the group has finished the entry; nothing
-// where there is none.
+// KEYS: stream. ARGV: id, group. Answers the entry's fields, whether it is pending in the group, and what the group was
+// given last; nothing where there is no such entry.
 const redis::Script& FindScript() {
   static const redis::Script script(R"lua(
 local entry = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not entry then return {} end
-if #redis.call('XPENDING', KEYS[1], ARGV[2], ARGV[1], ARGV[1], 1) > 0 then return {entry[2], 0} end
-local ms, seq = string.match(ARGV[1], '^(%d+)%-(%d+)$')
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local group = {}
   for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
   if group['name'] == ARGV[2] then
-    local read_ms, read_seq = string.match(group['last-delivered-id'], '^(%d+)%-(%d+)$')
-    local read = #ms < #read_ms or (#ms == #read_ms and (ms < read_ms or (ms == read_ms and
-                 (#seq < #read_seq or (#seq == #read_seq and seq <= read_seq)))))
-    return {entry[2], read and 1 or 0}
+    local pending = redis.call('XPENDING', KEYS[1], ARGV[2], ARGV[1], ARGV[1], 1)
+    return {entry[2], #pending, group['last-delivered-id']}
   end
 end
-return {entry[2], 0}
+return {entry[2], 0, '0-0'}
 )lua");
   return script;
 }
@@ -217,16 +197,14 @@ void RedisPublisher::Append(size_t partition, size_t entries, redis::Arguments w
     });
     then = [appended](const Result<RespReply>& reply) { *appended = reply; };
   }
-  if (key.given()) {
-    const std::string producer = std::to_string(key.producer.size()) + ":" + key.producer;
-    const std::string remembered = StreamKey(stream, "idempotency:" + producer + ":" + key.key);
+  if (entries > 1 || key.given()) {
+    std::vector<std::string> keys = {stream};
+    if (key.given()) {
+      const std::string producer = std::to_string(key.producer.size()) + ":" + key.producer;
+      keys.push_back(StreamKey(stream, "idempotency:" + producer + ":" + key.key));
+    }
     words.insert(words.begin(), {key.fingerprint, std::to_string(model::kIdempotencyMs)});
-    client_.Eval(AppendOnceScript(), {stream, remembered}, std::move(words), std::move(then),
-                 {.patience_ms = kPatienceMs});
-    return;
-  }
-  if (entries > 1) {
-    client_.Eval(AppendScript(), {stream}, std::move(words), std::move(then), {.patience_ms = kPatienceMs});
+    client_.Eval(AppendScript(), std::move(keys), std::move(words), std::move(then), {.patience_ms = kPatienceMs});
     return;
   }
   redis::Arguments command = {"XADD", stream, "*"};
@@ -286,9 +264,10 @@ void RedisPublisher::Find(const std::string& nid, Found then) {
     auto looked = [stream, id, then](const Result<RespReply>& reply) {
       if (!reply.ok()) return then(reply.status());
       if (reply->is_error()) return then(FailureOf(*reply));
-      if (reply->elements.size() != 2) return then(std::optional<notifier::AcceptedEntry>());
-      notifier::AcceptedEntry entry{
-          .stream = stream, .id = id, .fields = {}, .routed = reply->elements[1].integer != 0};
+      if (reply->elements.size() != 3) return then(std::optional<notifier::AcceptedEntry>());
+      const bool pending = reply->elements[1].integer != 0;
+      const EntryId given = EntryId::Parse(reply->elements[2].text).value_or(EntryId{});
+      notifier::AcceptedEntry entry{.stream = stream, .id = id, .fields = {}, .routed = !pending && id <= given};
       const std::vector<RespReply>& flat = reply->elements[0].elements;
       for (size_t i = 0; i + 1 < flat.size(); i += 2) entry.fields.emplace_back(flat[i].text, flat[i + 1].text);
       then(std::optional(std::move(entry)));
