@@ -63,8 +63,7 @@ struct RedisLogs::Scripts {
                ack = LogScript(scripts::redis_ack), open = LogScript(scripts::redis_open),
                read = LogScript(scripts::redis_read), list = LogScript(scripts::redis_list),
                watch = LogScript(scripts::redis_watch), trace = LogScript(scripts::redis_trace);
-  const Script fence = Script(std::string(scripts::redis_shared).append(scripts::redis_fence)),
-               lost = Script(std::string(scripts::redis_shared).append(scripts::redis_lost));
+  const Script fence = Script(std::string(scripts::redis_shared).append(scripts::redis_fence));
 };
 
 RedisLogs::RedisLogs(redis::Client& client, Core& store_core, RedisLogsOptions options)
@@ -371,9 +370,8 @@ void RedisLogs::DropWatcher(const std::string& user, const std::string& node) {
   });
 }
 
-// Asks every bucket that `which` picks, and answers the sum of what they answer, or the first failure.
-void RedisLogs::EveryBucket(const std::function<bool(int bucket)>& which,
-                            const std::function<void(int bucket, Reply)>& ask,
+// Asks every bucket, and answers the sum of what they answer, or the first failure.
+void RedisLogs::EveryBucket(const std::function<void(int bucket, Reply)>& ask,
                             std::function<void(Result<int64_t>)> then) {
   struct Sum {
     int open = 1;  // this function
@@ -386,7 +384,6 @@ void RedisLogs::EveryBucket(const std::function<bool(int bucket)>& which,
     then(sum->failure.ok() ? Result<int64_t>(sum->sum) : Result<int64_t>(sum->failure));
   };
   for (int bucket = 0; bucket < kBuckets; ++bucket) {
-    if (!which(bucket)) continue;
     ++sum->open;
     ask(bucket, [sum, close](const Result<RespReply>& reply) {
       if (reply.ok()) {
@@ -409,10 +406,9 @@ void RedisLogs::Prepare(std::function<void(Result<int>)> then) {
     };
     client_.Call(key, {"HSETNX", key, "epoch", options_.random->Hex(8)}, std::move(read));
   };
-  EveryBucket([](int) { return true; }, ask,
-              [then = std::move(then)](const Result<int64_t>& made) {
-                then(made.ok() ? Result<int>(static_cast<int>(*made)) : Result<int>(made.status()));
-              });
+  EveryBucket(ask, [then = std::move(then)](const Result<int64_t>& made) {
+    then(made.ok() ? Result<int>(static_cast<int>(*made)) : Result<int>(made.status()));
+  });
 }
 
 void RedisLogs::RaiseFence(const std::string& stream, uint64_t fence, std::function<void(const Status&)> then) {
@@ -420,26 +416,8 @@ void RedisLogs::RaiseFence(const std::string& stream, uint64_t fence, std::funct
     Evaluate({&scripts_->fence, bucket, {logs::BucketKey(bucket)}, {stream, Exact(fence)}, kWritePatienceMs, false},
              std::move(answered));
   };
-  EveryBucket(
-      [](int) { return true; }, ask,
-      [then = std::move(then)](const Result<int64_t>& raised) { then(raised.ok() ? base::Ok() : raised.status()); });
-}
-
-void RedisLogs::MarkLost(const std::function<bool(int bucket)>& which, EntryId upto,
-                         std::function<void(const Status&)> then) {
-  if (upto.ms >= kMaxLogMs) {
-    core_.Post([then = std::move(then)] { then(Status(Code::kInvalidArgument, "no log has ids as high as that")); });
-    return;
-  }
-  upto.seq = std::min(upto.seq, kMaxLogSeq);
-  auto ask = [&](int bucket, Reply answered) {
-    std::vector<std::string> arguments;
-    PushId(arguments, upto);
-    Evaluate({&scripts_->lost, bucket, {logs::BucketKey(bucket)}, std::move(arguments), kWritePatienceMs, false},
-             std::move(answered));
-  };
-  EveryBucket(which, ask, [then = std::move(then)](const Result<int64_t>& noted) {
-    then(noted.ok() ? base::Ok() : noted.status());
+  EveryBucket(ask, [then = std::move(then)](const Result<int64_t>& raised) {
+    then(raised.ok() ? base::Ok() : raised.status());
   });
 }
 

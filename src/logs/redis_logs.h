@@ -101,17 +101,11 @@ class RedisLogs final : public LogStore {
   void Prepare(std::function<void(base::Result<int>)> then);
   // Raises the fencing number of a stream in all buckets. kConflict: one has seen a higher number.
   void RaiseFence(const std::string& stream, uint64_t fence, std::function<void(const base::Status&)> then);
-  // Notes for the buckets that `which` picks that entries up to `upto` may be lost. New ids lie above it.
-  void MarkLost(const std::function<bool(int bucket)>& which, model::EntryId upto,
-                std::function<void(const base::Status&)> then);
   // Tells the store again which logs are watched here: after a failover, which may have lost it. Each watched log is
   // then hinted at. Thousands take a second or two: other calls are not to wait behind all of them.
   void WatchAgain();
   // Another node is gone: it is not a watcher of this log any more.
   void DropWatcher(const std::string& user, const std::string& node);
-
-  static std::string BucketKey(int bucket) { return logs::BucketKey(bucket); }
-  static int BucketOf(std::string_view user) { return logs::BucketOf(user); }
 
  private:
   struct Scripts;
@@ -139,8 +133,7 @@ class RedisLogs final : public LogStore {
   Question QuestionFor(const redis::Script& script, std::string_view user, std::vector<std::string> keys,
                        std::vector<std::string> arguments) const;
   int64_t NowMs() const;
-  void EveryBucket(const std::function<bool(int bucket)>& which, const std::function<void(int bucket, Reply)>& ask,
-                   std::function<void(base::Result<int64_t>)> then);
+  void EveryBucket(const std::function<void(int bucket, Reply)>& ask, std::function<void(base::Result<int64_t>)> then);
 
   void StoreReceipts(const std::string& user, Receipts receipts, Urgency urgency);
   void FlushReceipts();

@@ -51,9 +51,6 @@ class RedisWorld final : public LogListener {
   base::Status RaiseFence(const std::string& stream, uint64_t fence) {
     return Wait<base::Status>([&](auto then) { OnStore([&] { logs_->RaiseFence(stream, fence, then); }); });
   }
-  base::Status MarkLost(const std::function<bool(int)>& which, model::EntryId upto) {
-    return Wait<base::Status>([&](auto then) { OnStore([&] { logs_->MarkLost(which, upto, then); }); });
-  }
   base::Result<Appended> Append(AppendRequest request) {
     return Wait<base::Result<Appended>>([&](auto then) { OnStore([&] { logs_->Append(std::move(request), then); }); });
   }

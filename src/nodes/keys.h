@@ -16,7 +16,5 @@ bool CanBeIngest(std::string_view stream);
 std::string StreamKey(std::string_view stream, std::string_view what);
 // The wake-ups of one node.
 std::string WakeKey(std::string_view node);
-// Who is alive: a hash of nodes.
-inline constexpr std::string_view kNodesKey = "tocsin:{nodes}";
 
 }  // namespace tocsin::nodes

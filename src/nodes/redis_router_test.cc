@@ -374,24 +374,24 @@ TEST(RedisRouterTest, WorksAgainAfterEverythingWasFlushed) {
   ASSERT_TRUE(Eventually([&] { return Group(server, "name") == "tocsin"; }));
   AddOne(server, "u");
   ASSERT_TRUE(Eventually([&] { return AllRouted(server); }));
-  const std::string epoch = server.Ask({"HGET", logs::RedisLogs::BucketKey(0), "epoch"}).text;
+  const std::string epoch = server.Ask({"HGET", logs::BucketKey(0), "epoch"}).text;
   server.Ask({"FLUSHALL"});
   AddOne(server, "u");  // before the group is there again
   ASSERT_TRUE(Eventually([&] { return AllRouted(server); }));
   EXPECT_EQ(node.Nids("u"), InStream(server, "u"));
   EXPECT_EQ(node.Nids("u").size(), 1u);
-  EXPECT_NE(server.Ask({"HGET", logs::RedisLogs::BucketKey(0), "epoch"}).text, epoch);
+  EXPECT_NE(server.Ask({"HGET", logs::BucketKey(0), "epoch"}).text, epoch);
 }
 
 TEST(RedisRouterTest, AFenceThatTheCounterForgotIsOvertaken) {
   Server server;
   RouterNode node(server, "a");
   node.PrepareLogs();
-  server.Ask({"HSET", logs::RedisLogs::BucketKey(7), "f:s", "4000000000000"});
+  server.Ask({"HSET", logs::BucketKey(7), "f:s", "4000000000000"});
   AddOne(server, "u");
   ASSERT_TRUE(Eventually([&] { return AllRouted(server); }));
   EXPECT_EQ(node.Nids("u").size(), 1u);
-  EXPECT_EQ(server.Ask({"HGET", logs::RedisLogs::BucketKey(7), "f:s"}).text, "4000000000001");
+  EXPECT_EQ(server.Ask({"HGET", logs::BucketKey(7), "f:s"}).text, "4000000000001");
 }
 
 TEST(RedisRouterTest, RoutesTheLastMinutesAgain) {
