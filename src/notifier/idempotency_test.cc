@@ -6,6 +6,7 @@
 #include "model/limits.h"
 #include "notifier/embedded_publisher.h"
 #include "notifier/upkeep_fixture.h"
+#include "storage/failing_writes.h"
 #include "storage/temp_dir.h"
 
 namespace tocsin::notifier {
@@ -13,14 +14,6 @@ namespace {
 
 using base::Code;
 using Nids = std::vector<std::string>;
-
-class FaultyWrite final : public storage::FaultPoints {
- public:
-  base::Status Reach(std::string_view place) override {
-    return place == "before_write" && fails ? base::Status(Code::kNoSpace, "full") : base::Ok();
-  }
-  bool fails = false;
-};
 
 class IdempotencyTest : public testing::Test {
  protected:
@@ -66,7 +59,7 @@ class IdempotencyTest : public testing::Test {
 
   storage::TempDir dir_{storage::TempDir::Where::kMemory};
   base::ManualClock clock_{1'700'000'000'000};
-  FaultyWrite faults_;
+  storage::FailingWrites faults_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<Idempotency> idempotency_;
@@ -117,10 +110,10 @@ TEST_F(IdempotencyTest, AnotherBodyIsAConflict) {
 }
 
 TEST_F(IdempotencyTest, AFailedTurnRemembersNothing) {
-  faults_.fails = true;
+  faults_.fail = true;
   Ask("shop", "1");
   EXPECT_EQ(Turn()[0].status().code(), Code::kNoSpace);
-  faults_.fails = false;
+  faults_.fail = false;
   clock_.Advance(1'000);
   Ask("shop", "1");
   EXPECT_TRUE(Turn()[0].ok());

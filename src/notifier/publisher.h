@@ -53,8 +53,6 @@ struct SchedulePage {
   std::vector<Line> lines;
   bool more = false;
 };
-// What the logs take firings of a stream for.
-inline std::string ScheduledStream(std::string_view stream) { return std::string(stream) + "#scheduled"; }
 
 class Publisher {
  public:

@@ -5,6 +5,7 @@
 
 #include "logs/log_reader.h"
 #include "notifier/rendered_item.h"
+#include "storage/failing_writes.h"
 #include "storage/temp_dir.h"
 #include "wire/json.h"
 
@@ -14,16 +15,6 @@ namespace {
 using base::Ok;
 using model::EntryId;
 using streams::FieldView;
-
-// Fails the writes it is told to.
-class Faults final : public storage::FaultPoints {
- public:
-  base::Status Reach(std::string_view place) override {
-    if (place != "before_write" || !fail) return Ok();
-    return base::Status(base::Code::kNoSpace, "planted");
-  }
-  bool fail = false;
-};
 
 class RouterTest : public testing::Test {
  protected:
@@ -92,7 +83,7 @@ class RouterTest : public testing::Test {
 
   storage::TempDir dir_;
   base::ManualClock clock_;
-  Faults faults_;
+  storage::FailingWrites faults_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;

@@ -24,6 +24,9 @@ using storage::Family;
 // of the last firing, how many are pending.
 constexpr std::string_view kDuePrefix = "sched/due/", kNidPrefix = "sched/nid/", kState = "sched/state";
 
+// Behind the name of a stream: what the logs take its firings for.
+constexpr std::string_view kScheduledSuffix = "#scheduled";
+
 std::string DueKey(int64_t due_ms, EntryId id, std::string_view stream) {
   std::string key(kDuePrefix);
   model::PutBig64(key, static_cast<uint64_t>(due_ms));
@@ -176,9 +179,9 @@ Status Schedule::BeforeCommit(Batch& batch) {
 
 // What is stored: what this turn has added is there with the next one.
 Status Schedule::Fire(Batch& batch) {
-  const int64_t now_ms = clock_.NowMs();
-  const std::string end = DueKey(std::max<int64_t>(now_ms, 0) + 1, {}, {});
-  if (pending_ == 0 || next_key_ >= end) return base::Ok();
+  if (pending_ == 0) return base::Ok();
+  const std::string end = DueKey(std::max<int64_t>(clock_.NowMs(), 0) + 1, {}, {});
+  if (next_key_ >= end) return base::Ok();
   size_t users = 0, bytes = 0, fired = 0;
   auto rows = store_.Iterate(Family::kMeta, next_key_, model::PrefixSuccessor(kDuePrefix));
   for (rows->SeekToFirst(); rows->Valid() && rows->key() < end; rows->Next()) {
@@ -209,7 +212,7 @@ Status Schedule::Fire(Batch& batch) {
 Status Schedule::FireOne(const SchedulePlace& place, std::string_view nid, const Row& row, Batch& batch) {
   auto notification = wire::FromFields(row.fields);
   if (notification.ok()) {
-    const std::string stream = ScheduledStream(place.stream);
+    const std::string stream = place.stream + std::string(kScheduledSuffix);
     const std::string json = RenderItem(nid, static_cast<uint64_t>(clock_.NowMs()), *notification);
     const logs::NewItem item{.nid = nid, .priority = notification->priority, .json = json};
     const logs::Source source{.stream = stream, .id = {++number_, 0}};

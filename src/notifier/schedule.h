@@ -8,8 +8,7 @@
 //    logs take a firing for (Source) is a number that only grows, never its time, so a clock that is set back loses
 //    none.
 // 3. In the order of their times, and of their entries among those of one time. A turn fires at most kFire of them;
-// what
-//    is left rides with the next turn.
+//    what is left rides with the next turn.
 // 4. Everything is in the store; the memory of it is the same for none and for millions.
 #pragma once
 

@@ -8,6 +8,7 @@
 
 #include "logs/log_reader.h"
 #include "notifier/router.h"
+#include "storage/failing_writes.h"
 #include "storage/temp_dir.h"
 
 namespace tocsin::notifier {
@@ -16,14 +17,6 @@ namespace {
 using model::EntryId;
 
 constexpr int64_t kStart = 1'700'000'000'000;
-
-class Faults final : public storage::FaultPoints {
- public:
-  base::Status Reach(std::string_view place) override {
-    return place == "before_write" && fail ? base::Status(base::Code::kNoSpace, "planted") : base::Ok();
-  }
-  bool fail = false;
-};
 
 class ScheduleTest : public testing::Test, public logs::LogListener {
  protected:
@@ -104,7 +97,7 @@ class ScheduleTest : public testing::Test, public logs::LogListener {
 
   storage::TempDir dir_{storage::TempDir::Where::kMemory};
   base::ManualClock clock_{kStart};
-  Faults faults_;
+  storage::FailingWrites faults_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;

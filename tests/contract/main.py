@@ -1,24 +1,22 @@
 #!/usr/bin/env python3
 """The contract of the service, through its public API, on one of the stores.
 
-    main.py --tocsin BINARY --store embedded|redis|redis-tls|cluster|sentinel|sentinel-tls [--nodes N] [--case NAME]... [--seed N]
+    main.py --tocsin BINARY --store embedded|redis|redis-tls|cluster|sentinel|sentinel-tls [--nodes N] [--case NAME]...
+            [--setting NAME=VALUE]... [--seed N] [--keep]
 
 The same cases run on every store; a user can tell none from another. redis-py comes from the virtual environment that
 tests/interop makes below --build (default: where the binary is)."""
 
 import argparse
 import asyncio
-import random
-import shutil
 import sys
-import tempfile
 import time
 import traceback
 from pathlib import Path
 
 from redis_py import with_redis_py
+from run import run_test
 
-SKIPPED = 77
 CASE_S = 90
 
 
@@ -64,37 +62,5 @@ async def run(options: argparse.Namespace, directory: Path) -> int:
     return 1 if failed else 0
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tocsin", type=Path, required=True)
-    parser.add_argument("--store", default="embedded")
-    parser.add_argument("--nodes", type=int, default=0, help="0: as many as the store's default")
-    parser.add_argument("--case", action="append", help="only this one; may be repeated")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--setting", action="append", default=[], help="NAME=VALUE of every node; may be repeated")
-    parser.add_argument("--keep", action="store_true", help="keep the directory")
-    options = parser.parse_args()
-    options.tocsin = options.tocsin.resolve()
-    with_redis_py(options.tocsin)
-    from stores import Skip
-
-    print(f"seed {options.seed}", flush=True)
-    directory = Path(tempfile.mkdtemp(prefix="tocsin-contract-"))
-    good = False
-    try:
-        status = asyncio.run(run(options, directory))
-        good = status == 0
-        return status
-    except Skip as why:
-        print(f"skipped: {why}")
-        good = True
-        return SKIPPED
-    finally:
-        if good and not options.keep:
-            shutil.rmtree(directory, ignore_errors=True)
-        else:
-            print(f"what was left is in {directory}", flush=True)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_test(run, __doc__, {"--store": "embedded", "--nodes": 0, "--case": [], "--setting": []}, with_redis_py))

@@ -6,7 +6,8 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,26 @@ async def until_true(probe: Callable[[], Any], what: str) -> Any:
         if time.monotonic() > end:
             raise AssertionError(f"waited {WAIT_S} s until {what}")
         await asyncio.sleep(0.05)
+
+
+# A service of so many nodes on the store, both started, and ended with the block; where that fails, with what the nodes
+# have said last.
+@asynccontextmanager
+async def serving(binary: Path, directory: Path, store: Store, nodes: int, seed: int) -> AsyncIterator["Service"]:
+    service = None
+    try:
+        store.start()
+        service = Service(binary, directory, store, nodes, seed=seed)
+        await service.start()
+        yield service
+    except BaseException:
+        for node in service.nodes if service else []:
+            print(f"a node's log ends with\n{node.log_tail()}")
+        raise
+    finally:
+        if service is not None:
+            await service.stop()
+        store.stop()
 
 
 class Service:

@@ -87,46 +87,28 @@ class Faults:
 
 
 async def test(options: argparse.Namespace, directory: Path) -> int:
-    from nodes import NodeLoad, Nodes, verdict
-    from stores import INGEST, Cluster
-    from workload import World
+    from nodes import loaded, verdict
+    from stores import Cluster
 
     store = Cluster(directory)
-    nodes = load = None
-    tasks: list[asyncio.Task] = []
-    try:
-        store.start()
-        nodes = Nodes(options.tocsin, directory, store, 3, options.seed)
-        await nodes.start()
-        world = World(nodes, options.seed)
-        world.restless = 0.1
-        load = NodeLoad(world, options.users, options.rate, lambda: store.primary_of(INGEST))
-        world.up.set()
-        load.start()
-        faults = Faults(nodes, store, world.random("faults"), options.every)
+    async with loaded(options, directory, store, 3, 0.1) as (nodes, load):
+        faults = Faults(nodes, store, load.world.random("faults"), options.every)
         tasks = [
             asyncio.create_task(faults.kill_nodes()),
             asyncio.create_task(faults.freeze_router(options.seconds * 0.25)),
             asyncio.create_task(faults.restart_primary(options.seconds * 0.75)),
         ]
-        done, _ = await asyncio.wait(tasks, timeout=options.seconds, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-        faults.over = True
-        await asyncio.gather(*tasks)
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=options.seconds, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+            faults.over = True
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
         faults.say(f"{faults.kills} nodes were killed; it is quiet now")
-        report = await load.settle()
-        refused = sum(producer.refused for producer in load.over_http)
-        print(f"publishes answered 503: {refused}")
-        return verdict(world, nodes, report)
-    finally:
-        for task in tasks:
-            task.cancel()
-        if load is not None:
-            await load.discard()
-        if nodes is not None:
-            await nodes.discard()
-        store.stop()
+        return verdict(load, nodes, await load.settle())
 
 
 if __name__ == "__main__":

@@ -19,15 +19,11 @@ from run import run_test  # noqa: E402
 
 async def test(options: argparse.Namespace, directory: Path) -> int:
     from nodes import log_lines
-    from service import Phone, Service, until, until_true
+    from service import Phone, serving, until, until_true
     from stores import Sentinels
 
     store = Sentinels(directory)
-    service = None
-    try:
-        store.start()
-        service = Service(options.tocsin, directory, store, 2, seed=options.seed)
-        await service.start()
+    async with serving(options.tocsin, directory, store, 2, options.seed) as service:
         users = [f"user{n}" for n in range(options.users)]
         bodies: dict[str, str] = {}  # nid -> body, of all time
         kept: dict[str, list[str]] = {user: [] for user in users}  # nids
@@ -118,17 +114,6 @@ async def test(options: argparse.Namespace, directory: Path) -> int:
         assert told, "no node says that something was lost"
         print("good")
         return 0
-    except BaseException:
-        for node in service.nodes if service else []:
-            print(f"a node's log ends with\n{node.log_tail()}")
-        raise
-    finally:
-        for server in store.servers:
-            if server.process is not None:
-                server.resume()
-        if service is not None:
-            await service.stop()
-        store.stop()
 
 
 async def _is_another(store, old) -> bool:

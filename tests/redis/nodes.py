@@ -1,6 +1,7 @@
 """Nodes: several Tocsin processes on one store, to the load of tests/crash like one server; and that load, for nodes: its
 producers and devices go to any node that lives, and some producers XADD to the store itself."""
 
+import argparse
 import asyncio
 import json
 import os
@@ -8,7 +9,8 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -201,8 +203,33 @@ class NodeLoad:
         await self.load.discard()
 
 
+# So many nodes on the store, both started, under load; ended with the block. `restless`: how often devices come and go.
+@asynccontextmanager
+async def loaded(options: argparse.Namespace, directory: Path, store: Store, count: int,
+                 restless: float) -> AsyncIterator[tuple[Nodes, NodeLoad]]:  # fmt: skip
+    nodes = load = None
+    try:
+        store.start()
+        nodes = Nodes(options.tocsin, directory, store, count, options.seed)
+        await nodes.start()
+        world = World(nodes, options.seed)
+        world.restless = restless
+        load = NodeLoad(world, options.users, options.rate, lambda: store.primary_of(INGEST))
+        world.up.set()
+        load.start()
+        yield nodes, load
+    finally:
+        if load is not None:
+            await load.discard()
+        if nodes is not None:
+            await nodes.discard()
+        store.stop()
+
+
 # Says what came out; the exit status.
-def verdict(world: World, nodes: Nodes, report: Report) -> int:
+def verdict(load: NodeLoad, nodes: Nodes, report: Report) -> int:
+    world = load.world
+    print(f"publishes answered 503: {sum(producer.refused for producer in load.over_http)}")
     published = sum(len(request.notifications) for request in world.requests)
     print(f"published {published} in {len(world.requests)} requests; marks confirmed {len(world.marks)}")
     print(report.text())

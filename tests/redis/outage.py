@@ -64,15 +64,11 @@ class Story:
 
 
 async def test(options: argparse.Namespace, directory: Path) -> int:
-    from service import Phone, Service, until
+    from service import Phone, serving, until
     from stores import Standalone
 
     store = Standalone(directory)
-    service = None
-    try:
-        store.start()
-        service = Service(options.tocsin, directory, store, 2, seed=options.seed)
-        await service.start()
+    async with serving(options.tocsin, directory, store, 2, options.seed) as service:
         story = Story(service, options.users)
         await asyncio.gather(*(phone.connect() for phone in story.phones))
         for phone in story.phones[:50]:
@@ -114,15 +110,6 @@ async def test(options: argparse.Namespace, directory: Path) -> int:
             await Phone(service, "late comer").connect()
         print("good")
         return 0
-    except BaseException:
-        for node in service.nodes if service else []:
-            print(f"a node's log ends with\n{node.log_tail()}")
-        raise
-    finally:
-        store.processes[0].resume() if store.processes[0].process else None
-        if service is not None:
-            await service.stop()
-        store.stop()
 
 
 if __name__ == "__main__":

@@ -31,23 +31,13 @@ def move(store, slot: int, source, target) -> int:
 
 
 async def test(options: argparse.Namespace, directory: Path) -> int:
-    from nodes import NodeLoad, Nodes, verdict
+    from nodes import loaded, verdict
     from stores import INGEST, Cluster
-    from workload import World
 
     store = Cluster(directory)
-    nodes = load = None
-    try:
-        store.start()
-        nodes = Nodes(options.tocsin, directory, store, 2, options.seed)
-        await nodes.start()
-        world = World(nodes, options.seed)
-        world.restless = 0.05
-        load = NodeLoad(world, options.users, options.rate, lambda: store.primary_of(INGEST))
-        world.up.set()
-        load.start()
+    async with loaded(options, directory, store, 2, 0.05) as (nodes, load):
         await asyncio.sleep(2)
-        chance = world.random("slots")
+        chance = load.world.random("slots")
         keys = [INGEST, *(f"tocsin:{{b{n}}}" for n in chance.sample(range(256), options.buckets)), INGEST]
         moved = 0
         for key in keys:
@@ -64,15 +54,7 @@ async def test(options: argparse.Namespace, directory: Path) -> int:
         report = await load.settle()
         lost = [line for name in ("store_lost", "store_lost_entries") for line in nodes.events(name)]
         assert not lost, f"a node took a move for a loss: {lost[:3]}"
-        refused = sum(producer.refused for producer in load.over_http)
-        print(f"publishes answered 503: {refused}")
-        return verdict(world, nodes, report)
-    finally:
-        if load is not None:
-            await load.discard()
-        if nodes is not None:
-            await nodes.discard()
-        store.stop()
+        return verdict(load, nodes, report)
 
 
 if __name__ == "__main__":
