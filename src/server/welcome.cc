@@ -48,7 +48,9 @@ std::string WelcomeText(const Config& config, const Address& listening, const Cr
   const std::string data = config.data_dir == "./tocsin-data" ? "" : " --data-dir " + config.data_dir;
   text += "    tocsin tail --user demo" + data + "       the same inbox in a terminal\n";
   text += "    tocsin token --user alice" + data + "     a token for another user\n";
-  text += "    tocsin --help\n\n  Data and keys are in " + config.data_dir + " (mode 700). Stop with Ctrl-C.\n\n";
+  text += "    tocsin --help\n\n  ";
+  text += config.store == "embedded" ? "Data and keys are in " : "Data is in the Redis, keys are in ";
+  text += config.data_dir + " (mode 700). Stop with Ctrl-C.\n\n";
   return text;
 }
 
