@@ -44,6 +44,11 @@ add_library(deps::rocksdb ALIAS deps_rocksdb)
 add_library(deps_xxhash INTERFACE) # header only: XXH_INLINE_ALL
 add_library(deps::xxhash ALIAS deps_xxhash)
 
+find_package(date REQUIRED) # Debian has the time zone part as a shared library only
+add_library(deps_date INTERFACE)
+target_link_libraries(deps_date INTERFACE date::date-tz)
+add_library(deps::date ALIAS deps_date)
+
 find_library(TOMLPLUSPLUS NAMES tomlplusplus)
 add_library(deps_cli INTERFACE)    # CLI11 and toml++: used in one file each
 if(TOMLPLUSPLUS)

@@ -17,6 +17,7 @@ inline constexpr size_t kMaxUrl = 2 << 10;
 inline constexpr size_t kMaxActions = 3;
 inline constexpr size_t kMaxActionId = 64;
 inline constexpr size_t kMaxActionTitle = 128;
+inline constexpr size_t kMaxCategory = 64;         // bytes of UTF-8
 inline constexpr size_t kMaxLang = 35;             // RFC 5646, section 4.4.1
 inline constexpr size_t kMaxJsonField = 64 << 10;  // raw bytes of `data`
 inline constexpr int kMaxJsonDepth = 32;
@@ -42,6 +43,10 @@ inline constexpr size_t kMaxSchedulePage = 1'000;                       // of a 
 
 inline constexpr size_t kMaxIdempotencyKey = 255;              // bytes, printable ASCII
 inline constexpr int64_t kIdempotencyMs = 24LL * 3600 * 1000;  // how long a key is remembered
+
+// What a user may say about deliveries: 400.
+inline constexpr size_t kMaxMutedCategories = 100;
+inline constexpr size_t kMaxPreferences = 64 << 10;  // bytes of JSON
 
 // What one connection may cost.
 inline constexpr size_t kMaxHttpHead = 16 << 10;         // bytes of request line and headers: 431
