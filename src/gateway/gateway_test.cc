@@ -34,13 +34,14 @@ class Service {
     streams_ = std::make_unique<streams::StreamEngine>(*store_, base::SystemClock());
     logs_ = std::make_unique<logs::UserLogs>(*store_, base::SystemClock(),
                                              logs::UserLogsOptions{.max_entries = 10'000, .id_floor = {}}, &fanout_);
+    preferences_ = std::make_unique<logs::UserPreferences>(*store_, *logs_);
     schedule_ = std::make_unique<notifier::Schedule>(*store_, *logs_, base::SystemClock());
     router_ = std::make_unique<notifier::Router>(*streams_, *logs_, *schedule_, base::SystemClock(),
                                                  std::vector<std::string>{"notifications_stream"});
     committer_ = std::make_unique<storage::Committer>(
         *store_, base::SystemClock(),
         std::vector<storage::Participant*>{router_.get(), schedule_.get(), streams_.get(), logs_.get(),
-                                           &idempotency()});
+                                           preferences_.get(), &idempotency()});
     router_->SetCommitter(*committer_);
     options_.listen_port = 0;
     options_.api_keys = *auth::ApiKeys::Parse(std::string("p:") + std::string(kKey));
@@ -48,7 +49,7 @@ class Service {
     CHECK(keys->Add(*auth::Key::FromSecret(std::string(kSecret))).ok());
     options_.token_keys = keys;
     embedded_ = std::make_unique<EmbeddedEngine>(EmbeddedEngine{*committer_, *streams_});
-    log_store_ = std::make_unique<logs::EmbeddedLogs>(*store_, *committer_, *logs_, readers_);
+    log_store_ = std::make_unique<logs::EmbeddedLogs>(*store_, *committer_, *logs_, *preferences_, readers_);
     publisher_ = std::make_unique<notifier::EmbeddedPublisher>(*store_, *committer_, *streams_, idempotency(),
                                                                *schedule_, options_.ingest_stream);
     gateway_ = std::make_unique<Gateway>(
@@ -78,6 +79,7 @@ class Service {
   Fanout fanout_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
+  std::unique_ptr<logs::UserPreferences> preferences_;
   std::unique_ptr<notifier::Schedule> schedule_;
   std::unique_ptr<notifier::Router> router_;
   std::unique_ptr<notifier::Idempotency> idempotency_;

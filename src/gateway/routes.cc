@@ -18,6 +18,12 @@ constexpr std::array kRoutes = {
     Route{Method::kDelete, "/v1/notifications/", Access::kKey, Scope::kPublish, 0, &DeleteNotification},
     Route{Method::kGet, "/v1/schedules", Access::kKey, Scope::kRead, 0, &ListSchedules},
     Route{Method::kDelete, "/v1/schedules/", Access::kKey, Scope::kPublish, 0, &CancelSchedule},
+    Route{Method::kGet, "/v1/users/*/preferences", Access::kKey, Scope::kRead, 0, &GetPreferences},
+    Route{Method::kPut, "/v1/users/*/preferences", Access::kKey, Scope::kPublish, kSmallBody, &PutPreferences},
+    Route{Method::kDelete, "/v1/users/*/preferences", Access::kKey, Scope::kPublish, 0, &DeletePreferences},
+    Route{Method::kGet, "/v1/me/preferences", Access::kUser, Scope::kRead, 0, &GetPreferences},
+    Route{Method::kPut, "/v1/me/preferences", Access::kUser, Scope::kRead, kSmallBody, &PutPreferences},
+    Route{Method::kDelete, "/v1/me/preferences", Access::kUser, Scope::kRead, 0, &DeletePreferences},
     Route{Method::kGet, "/v1/events", Access::kUser, Scope::kRead, 0, &Events},
     Route{Method::kGet, "/v1/pull", Access::kUser, Scope::kRead, 0, &Pull},
     Route{Method::kPost, "/v1/ack", Access::kUser, Scope::kRead, kSmallBody, &PostAck},
@@ -29,6 +35,10 @@ constexpr std::array kRoutes = {
 constexpr Route kPages = {Method::kGet, "", Access::kPage, Scope::kRead, 0, &Page};
 
 bool IsOf(std::string_view route, std::string_view path) {
+  if (const size_t star = route.find('*'); star != std::string_view::npos) {
+    return path.size() >= route.size() && path.starts_with(route.substr(0, star)) &&
+           path.ends_with(route.substr(star + 1));
+  }
   if (!route.ends_with('/') || route.size() == 1) return route == path;
   return path.size() > route.size() && path.starts_with(route) &&
          path.find('/', route.size()) == std::string_view::npos;
@@ -37,6 +47,11 @@ bool IsOf(std::string_view route, std::string_view path) {
 }  // namespace
 
 std::string LastPart(const HttpRequest& request) { return request.path.substr(request.path.rfind('/') + 1); }
+
+std::string UserPart(const HttpRequest& request) {
+  constexpr size_t kBefore = std::string_view("/v1/users/").size();
+  return request.path.substr(kBefore, request.path.rfind('/') - kBefore);
+}
 
 const Route* FindRoute(Method method, std::string_view path, std::string& allowed) {
   const Method wanted = method == Method::kHead ? Method::kGet : method;

@@ -18,7 +18,8 @@ enum class Access : uint8_t {
 
 struct Route {
   wire::Method method;
-  std::string_view path;  // one that ends with a slash takes one more part, which the handler reads
+  // One that ends with a slash takes one more part, which the handler reads. `*` stands for anything but nothing.
+  std::string_view path;
   Access access;
   auth::Scope scope;  // of kKey
   size_t max_body;    // bytes; 0: none is taken
@@ -30,6 +31,8 @@ const Route* FindRoute(wire::Method method, std::string_view path, std::string& 
 
 // What stands behind the last slash of the path: the part that such a route takes.
 std::string LastPart(const HttpRequest& request);
+// What stands behind /v1/users/ and before the last slash: the user id. It may have slashes of its own.
+std::string UserPart(const HttpRequest& request);
 
 // trail.cc
 void GetNotification(Exchange& exchange);     // GET /v1/notifications/{nid}
@@ -39,6 +42,10 @@ void ListSchedules(Exchange& exchange);   // GET /v1/schedules
 void CancelSchedule(Exchange& exchange);  // DELETE /v1/schedules/{nid}
 // publish.cc
 void Publish(Exchange& exchange);  // POST /v1/notifications
+// preferences.cc
+void GetPreferences(Exchange& exchange);     // GET /v1/users/{id}/preferences, /v1/me/preferences
+void PutPreferences(Exchange& exchange);     // PUT of the same
+void DeletePreferences(Exchange& exchange);  // DELETE of the same
 // user_routes.cc
 void PostSession(Exchange& exchange);  // POST /v1/session
 void PostAck(Exchange& exchange);      // POST /v1/ack

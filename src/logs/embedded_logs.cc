@@ -56,6 +56,22 @@ class MarkChange final : public storage::Change {
   Result<Counts> counts_ = Counts{};
 };
 
+class PreferencesChange final : public storage::Change {
+ public:
+  PreferencesChange(UserPreferences& all, std::string user, state::Preferences preferences,
+                    std::function<void(const Status&)> done)
+      : all_(all), user_(std::move(user)), preferences_(std::move(preferences)), done_(std::move(done)) {}
+  void Stage(storage::Batch& batch) override { staged_ = all_.Set(user_, preferences_, batch); }
+  void Done(const Status& status) override { done_(status.ok() ? staged_ : status); }
+
+ private:
+  UserPreferences& all_;
+  const std::string user_;
+  const state::Preferences preferences_;
+  const std::function<void(const Status&)> done_;
+  Status staged_;
+};
+
 // Takes an answer from the commit thread to the Core that asked.
 template <typename Answer>
 std::function<void(const Answer&)> BackHome(std::function<void(const Answer&)> then) {
@@ -112,6 +128,17 @@ void EmbeddedLogs::Ack(const std::string& user, const std::string& device, Entry
 
 void EmbeddedLogs::Mark(MarkRequest request, Then<Counts> then) {
   auto change = std::make_unique<MarkChange>(user_logs_, std::move(request), BackHome<Result<Counts>>(then));
+  if (Status submitted = committer_.Submit(std::move(change)); !submitted.ok()) then(submitted);
+}
+
+void EmbeddedLogs::GetPreferences(const std::string& user, Then<state::Preferences> then) {
+  auto ask = [this, user](storage::Tier tier) { return reader_.ReadPreferences(user, tier); };
+  Ask<state::Preferences>(ask, std::move(then));
+}
+
+void EmbeddedLogs::SetPreferences(const std::string& user, state::Preferences preferences,
+                                  std::function<void(const Status&)> then) {
+  auto change = std::make_unique<PreferencesChange>(preferences_, user, std::move(preferences), BackHome<Status>(then));
   if (Status submitted = committer_.Submit(std::move(change)); !submitted.ok()) then(submitted);
 }
 

@@ -8,6 +8,7 @@
 #include "logs/log_reader.h"
 #include "logs/log_store.h"
 #include "logs/user_logs.h"
+#include "logs/user_preferences.h"
 #include "runtime/worker_pool.h"
 #include "storage/committer.h"
 
@@ -15,10 +16,10 @@ namespace tocsin::logs {
 
 class EmbeddedLogs final : public LogStore {
  public:
-  // Nothing is owned. `user_logs` is touched on the commit thread only.
+  // Nothing is owned. `user_logs` and `preferences` are touched on the commit thread only.
   EmbeddedLogs(const storage::Store& store, storage::Committer& committer, UserLogs& user_logs,
-               runtime::WorkerPool& readers)
-      : reader_(store), committer_(committer), user_logs_(user_logs), readers_(readers) {}
+               UserPreferences& preferences, runtime::WorkerPool& readers)
+      : reader_(store), committer_(committer), user_logs_(user_logs), preferences_(preferences), readers_(readers) {}
 
   void Open(const std::string& user, const std::string& device, Then<LogOpening> then) override;
   void Read(const std::string& user, model::EntryId after, size_t max_entries, size_t max_bytes,
@@ -29,6 +30,9 @@ class EmbeddedLogs final : public LogStore {
   void Ack(const std::string& user, const std::string& device, model::EntryId cursor, Urgency urgency,
            std::function<void(const base::Status&)> then) override;
   void Mark(MarkRequest request, Then<Counts> then) override;
+  void GetPreferences(const std::string& user, Then<state::Preferences> then) override;
+  void SetPreferences(const std::string& user, state::Preferences preferences,
+                      std::function<void(const base::Status&)> then) override;
   // The commit thread tells of every log.
   void Watch(const std::string&) override {}
   void Unwatch(const std::string&) override {}
@@ -40,6 +44,7 @@ class EmbeddedLogs final : public LogStore {
   const LogReader reader_;
   storage::Committer& committer_;
   UserLogs& user_logs_;
+  UserPreferences& preferences_;
   runtime::WorkerPool& readers_;
 };
 

@@ -48,6 +48,8 @@ std::string StateKey(std::string_view user, EntryId id) {
   return key;
 }
 
+std::string PreferencesKey(std::string_view user) { return TagPrefix(user, kPreferencesTag); }
+
 std::string EncodeHead(const LogHead& head) {
   std::string out;
   out.push_back(static_cast<char>(kHeadVersion));
@@ -63,6 +65,7 @@ std::string EncodeHead(const LogHead& head) {
     out.push_back(static_cast<char>(source.priority));
     source.id.EncodeTo(out);
   }
+  if (head.preferred == Preferred::kYes) out.push_back('\x01');
   return out;
 }
 
@@ -83,6 +86,9 @@ base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value) 
     source.priority = static_cast<model::Priority>(priority);
     head.sources.push_back(std::move(source));
   }
+  uint8_t preferred = 0;
+  if (good && !in.done()) good = in.Byte(preferred) && preferred == 1;
+  head.preferred = preferred == 1 ? Preferred::kYes : Preferred::kNo;
   if (!good || !in.done()) {
     return Status(Code::kCorruption, "the log head of user `" + std::string(user) + "` cannot be decoded");
   }

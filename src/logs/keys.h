@@ -7,6 +7,7 @@
 //   kHeads   <user> 'h'               the head
 //            <user> 'd' <device>      a device: its cursor, when it was last heard of
 //            <user> 'm' <mid>         a mark that was applied: when
+//            <user> 'p'               preferences (state/preferences.h), where there are any
 //            <user> 's' <id>          the state of an item, unless it is kUnread
 #pragma once
 
@@ -27,6 +28,9 @@ struct SourceMark {
   model::EntryId id;
 };
 
+// Whether the user has said anything about deliveries.
+enum class Preferred : uint8_t { kNo, kYes };
+
 struct LogHead {
   model::EntryId last;   // 0-0: nothing was ever appended
   model::EntryId floor;  // the last entry that a limit has trimmed
@@ -36,6 +40,7 @@ struct LogHead {
   model::EntryId stated;
   Counts counts;
   std::vector<SourceMark> sources;
+  Preferred preferred = Preferred::kNo;
 };
 
 struct DeviceRecord {
@@ -49,9 +54,10 @@ std::string HeadKey(std::string_view user);
 std::string DeviceKey(std::string_view user, std::string_view device);
 std::string MarkKey(std::string_view user, std::string_view mid);
 std::string StateKey(std::string_view user, model::EntryId id);
+std::string PreferencesKey(std::string_view user);
 // All keys of a user under one tag of kHeads; the tag's end is PrefixSuccessor of it.
 std::string TagPrefix(std::string_view user, char tag);
-inline constexpr char kHeadTag = 'h', kDeviceTag = 'd', kMarkTag = 'm', kStateTag = 's';
+inline constexpr char kHeadTag = 'h', kDeviceTag = 'd', kMarkTag = 'm', kPreferencesTag = 'p', kStateTag = 's';
 
 std::string EncodeHead(const LogHead& head);
 base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value);

@@ -150,6 +150,12 @@ Result<LogTrace> LogReader::Trace(std::string_view user, std::string_view nid, T
   return trace;
 }
 
+Result<state::Preferences> LogReader::ReadPreferences(std::string_view user, Tier tier) const {
+  auto stored = store_.Get(Family::kHeads, PreferencesKey(user), tier);
+  if (!stored.ok()) return stored.status();
+  return state::DecodePreferences(stored->value_or(""));
+}
+
 std::string LogReader::Epoch(std::string_view user) const {
   const std::string& store = store_.epoch();
   std::string keyed = store;

@@ -11,6 +11,7 @@
 
 #include "logs/keys.h"
 #include "logs/log_entry.h"
+#include "state/preferences.h"
 #include "storage/store.h"
 
 namespace tocsin::logs {
@@ -79,6 +80,9 @@ class LogReader {
 
   // Looks at the whole log, newest first.
   base::Result<LogTrace> Trace(std::string_view user, std::string_view nid, storage::Tier tier) const;
+
+  // Empty: there are none.
+  base::Result<state::Preferences> ReadPreferences(std::string_view user, storage::Tier tier) const;
 
   // The identity of a user's log: a cursor of another user or another store does not have it.
   std::string Epoch(std::string_view user) const;

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "logs/log_reader.h"
 #include "logs/mark_request.h"
+#include "state/preferences.h"
 
 namespace tocsin::logs {
 
@@ -66,6 +67,11 @@ class LogStore {
   virtual void Ack(const std::string& user, const std::string& device, model::EntryId cursor, Urgency urgency,
                    std::function<void(const base::Status&)> then) = 0;
   virtual void Mark(MarkRequest request, Then<Counts> then) = 0;
+
+  // What the user has said about deliveries; empty: nothing. Set replaces all of it, and is answered when it is stored.
+  virtual void GetPreferences(const std::string& user, Then<state::Preferences> then) = 0;
+  virtual void SetPreferences(const std::string& user, state::Preferences preferences,
+                              std::function<void(const base::Status&)> then) = 0;
 
   // Somebody of that user is connected here, and updates of the log are wanted; or nobody is any more.
   virtual void Watch(const std::string& user) = 0;

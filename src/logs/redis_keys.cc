@@ -1,5 +1,6 @@
 #include "logs/redis_keys.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -27,6 +28,12 @@ std::string LogKey(std::string_view user) { return UserKey(":log:", user); }
 std::string WatchersKey(std::string_view user) { return UserKey(":watch:", user); }
 std::string DevicesKey(std::string_view user) { return UserKey(":devices:", user); }
 std::string MarkIdsKey(std::string_view user) { return UserKey(":marks:", user); }
+std::string UserPreferencesKey(std::string_view user) { return UserKey(":prefs:", user); }
+
+uint64_t PreferencesTag(std::string_view record) {
+  if (record.empty()) return 0;
+  return std::max<uint64_t>(XXH3_64bits(record.data(), record.size()) >> 16, 1);
+}
 
 std::string StreamTag(std::string_view stream) {
   std::string tag;

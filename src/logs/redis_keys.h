@@ -21,6 +21,11 @@ std::string LogKey(std::string_view user);
 std::string WatchersKey(std::string_view user);
 std::string DevicesKey(std::string_view user);
 std::string MarkIdsKey(std::string_view user);
+std::string UserPreferencesKey(std::string_view user);
+
+// What a log's head has of the user's preferences: 48 bits of the record's hash, never 0; 0 for the empty record.
+// Stored.
+uint64_t PreferencesTag(std::string_view record);
 
 // What a log's head has of the name of an ingest stream: 6 bytes of its hash. Two of a thousand streams have the same
 // one with a chance of 1 in 500 million, and 14 bytes per user are saved. Stored.

@@ -2,7 +2,8 @@
 --
 -- head     msgpack array: last (ms, seq), floor (ms, seq), entries, trimmed, unread, unseen, unread of each of the four
 --          priorities; then, for each ingest stream, its tag (6 bytes of a hash of its name) and, for each priority
---          that came from there, five numbers: priority and the id of the last entry taken, in halves.
+--          that came from there, five numbers: priority and the id of the last entry taken, in halves. Before all of
+--          them, where the user has preferences: 'prefs' and five numbers, the second of which is their tag.
 -- element  state(1) id(6 + 2) and the entry as docs/format.md has it: 01 priority nid json..., or 02 for a change;
 --          the JSON is shortened (redis_element.h), which concerns no script
 local LAST, FLOOR, ENTRIES, TRIMMED, UNREAD, UNSEEN, BY_PRIORITY, SOURCES = 1, 3, 5, 6, 7, 8, 9, 13
@@ -18,6 +19,23 @@ end
 
 -- last, floor, entries, trimmed, counts: what callers are told of it, 52 bytes.
 local function head_reply(head) return pack_bytes('>I6I2I6I2I6I6I4I4I4I4I4I4', unpack(head, LAST, SOURCES - 1)) end
+
+local PREFERENCES = 'prefs'  -- no stream's tag is that short
+
+-- The tag of what the user has said about deliveries; 0: nothing.
+local function preferences_of(head) return head[SOURCES] == PREFERENCES and head[SOURCES + 2] or 0 end
+
+-- Whether that changes the head.
+local function set_preferences(head, record_tag)
+  if preferences_of(head) == record_tag then return false end
+  if head[SOURCES] == PREFERENCES then
+    for _ = 1, 6 do table.remove(head, SOURCES) end
+  end
+  if record_tag ~= 0 then
+    for offset, value in ipairs({PREFERENCES, 0, record_tag, 0, 0, 0}) do table.insert(head, SOURCES + offset - 1, value) end
+  end
+  return true
+end
 
 local function count(head, priority, state, by)
   if state == 0 then head[UNSEEN] = head[UNSEEN] + by end

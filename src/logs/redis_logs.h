@@ -59,6 +59,12 @@ struct AppendRequest {
   std::vector<Item> items;  // 1 to kMaxAppendItems
 };
 
+// What a user has said about deliveries, and the tag of just that record: another record has another tag.
+struct TaggedPreferences {
+  uint64_t tag = 0;  // 0: nothing
+  std::shared_ptr<const state::Preferences> preferences;
+};
+
 struct Appended {
   // What the log has gained. `entries` are there only if this node watches the log; `last` tells in any case. Empty and
   // `last` not above `after`: the log had all of it.
@@ -87,6 +93,9 @@ class RedisLogs final : public LogStore {
   void Ack(const std::string& user, const std::string& device, model::EntryId cursor, Urgency urgency,
            std::function<void(const base::Status&)> then) override;
   void Mark(MarkRequest request, Then<Counts> then) override;
+  void GetPreferences(const std::string& user, Then<state::Preferences> then) override;
+  void SetPreferences(const std::string& user, state::Preferences preferences,
+                      std::function<void(const base::Status&)> then) override;
   // A watch that could not be stored is tried again until it is, and then the listener gets the log's head as a hint.
   void Watch(const std::string& user) override;
   void Unwatch(const std::string& user) override;
@@ -96,6 +105,8 @@ class RedisLogs final : public LogStore {
   // kConflict: a later owner of the stream has raised the fence. Any other failure may be tried again as it is: what
   // the log has already is passed over.
   void Append(AppendRequest request, std::function<void(base::Result<Appended>)> then);
+
+  void FindPreferences(const std::string& user, Then<TaggedPreferences> then);
 
   // Sees to it that every bucket has its record; answers how many had none, that is: are new, with a new epoch.
   void Prepare(std::function<void(base::Result<int>)> then);

@@ -53,6 +53,7 @@ struct UserLogs::Log {
   bool mark_ids_loaded = false;
   std::vector<MarkId> mark_ids;
   std::vector<LogEntryPtr> staged;  // by this turn
+  bool touched = false;             // the head is to be written
   uint64_t last_turn = 0;
 };
 
@@ -146,6 +147,10 @@ Status UserLogs::LoadMarkIds(Log& log) {
   return base::Ok();
 }
 
+void UserLogs::Touch(Log& log) {
+  if (!std::exchange(log.touched, true)) touched_.push_back(&log);
+}
+
 void UserLogs::AppendEntry(Log& log, LogEntry entry, Batch& batch) {
   entry.id = model::NextLogId(log.head.last, clock_.NowMs(), options_.id_floor);
   log.head.last = entry.id;
@@ -158,7 +163,7 @@ void UserLogs::AppendEntry(Log& log, LogEntry entry, Batch& batch) {
     }
   }
   batch.Put(Family::kLogs, EntryKey(log.user, entry.id), EncodeLogEntry(entry));
-  if (log.staged.empty()) touched_.push_back(&log);
+  Touch(log);
   log.staged.push_back(std::make_shared<const LogEntry>(std::move(entry)));
 }
 
@@ -183,6 +188,20 @@ Status UserLogs::Append(std::string_view user, const NewItem& item, const Source
   entry.priority = item.priority;
   entry.json = item.json;
   AppendEntry(log, std::move(entry), batch);
+  return base::Ok();
+}
+
+Result<Preferred> UserLogs::GetPreferred(std::string_view user) {
+  auto found = Find(user);
+  if (!found.ok()) return found.status();
+  return (*found)->head.preferred;
+}
+
+Status UserLogs::SetPreferred(std::string_view user, Preferred preferred) {
+  auto found = Find(user);
+  if (!found.ok()) return found.status();
+  Log& log = **found;
+  if (std::exchange(log.head.preferred, preferred) != preferred) Touch(log);
   return base::Ok();
 }
 
@@ -410,6 +429,8 @@ void UserLogs::AfterCommit(const Status& status) {
   std::vector<LogUpdate> updates;
   updates.reserve(touched_.size());
   for (Log* log : touched_) {
+    log->touched = false;
+    if (log->staged.empty()) continue;
     appended.Add(static_cast<int64_t>(log->staged.size()));
     updates.push_back({log->user, std::move(log->staged), log->head.floor, log->head.counts});
     log->staged.clear();

@@ -58,6 +58,10 @@ class UserLogs final : public storage::Participant {
   // kDeviceSilenceMs are forgotten, and beyond kMaxDevicesPerUser the one silent longest.
   base::Status Ack(std::string_view user, std::string_view device, model::EntryId cursor, storage::Batch& batch);
 
+  // Whether the user has said anything about deliveries: a flag in the log's head, for UserPreferences.
+  base::Result<Preferred> GetPreferred(std::string_view user);
+  base::Status SetPreferred(std::string_view user, Preferred preferred);
+
   base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
   // Receipts may wait for a later sync. Entries may not: what names their ids leaves the process after the turn.
@@ -78,6 +82,7 @@ class UserLogs final : public storage::Participant {
   base::Result<Device*> FindDevice(Log& log, std::string_view name);
   base::Status LoadDevices(Log& log);
   void AppendEntry(Log& log, LogEntry entry, storage::Batch& batch);
+  void Touch(Log& log);
   base::Status Trim(Log& log, storage::Batch& batch);
   void SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, storage::Batch& batch);
   base::Status LoadMarkIds(Log& log);
@@ -92,7 +97,7 @@ class UserLogs final : public storage::Participant {
   LogListener* const listener_;
 
   TextMap<std::unique_ptr<Log>> logs_;
-  std::vector<Log*> touched_;      // appended to by this turn
+  std::vector<Log*> touched_;      // changed by this turn
   std::vector<Receipt> receipts_;  // staged in this turn
   std::vector<Receipt> unsaved_;   // of turns that failed
   size_t indexed_ = 0;             // items and mark ids in the memory of all logs

@@ -46,7 +46,6 @@ inline constexpr int64_t kIdempotencyMs = 24LL * 3600 * 1000;  // how long a key
 
 // What a user may say about deliveries: 400.
 inline constexpr size_t kMaxMutedCategories = 100;
-inline constexpr size_t kMaxPreferences = 64 << 10;  // bytes of JSON
 
 // What one connection may cost.
 inline constexpr size_t kMaxHttpHead = 16 << 10;         // bytes of request line and headers: 431

@@ -2,6 +2,7 @@
 // ended, then streams and logs write what became of it.
 #include "logs/embedded_logs.h"
 #include "logs/user_logs.h"
+#include "logs/user_preferences.h"
 #include "notifier/delivery_limit.h"
 #include "notifier/embedded_publisher.h"
 #include "notifier/idempotency.h"
@@ -31,15 +32,17 @@ class EmbeddedStore final : public Engine {
         store_(std::move(store)),
         streams_(*store_, clock),
         user_logs_(*store_, clock, {.max_entries = config.log_max_entries, .id_floor = {}}, &fanout),
+        preferences_(*store_, user_logs_),
         schedule_(*store_, user_logs_, clock),
         router_(streams_, user_logs_, schedule_, clock, options.ingest_streams),
         delivery_limit_(streams_, clock),
         retention_(streams_, clock, WithDefaults(config.retention, options.ingest_streams)),
         idempotency_(*store_, clock),
         committer_(*store_, clock,
-                   {&router_, &schedule_, &delivery_limit_, &retention_, &streams_, &user_logs_, &idempotency_}),
+                   {&router_, &schedule_, &delivery_limit_, &retention_, &streams_, &user_logs_, &preferences_,
+                    &idempotency_}),
         readers_("reader", kReaderThreads),
-        logs_(*store_, committer_, user_logs_, readers_),
+        logs_(*store_, committer_, user_logs_, preferences_, readers_),
         publisher_(*store_, committer_, streams_, idempotency_, schedule_, options.ingest_stream) {
     streams_.SetRedelivery(config.redelivery);
     router_.SetCommitter(committer_);
@@ -65,6 +68,7 @@ class EmbeddedStore final : public Engine {
   const std::unique_ptr<storage::Store> store_;
   streams::StreamEngine streams_;
   logs::UserLogs user_logs_;
+  logs::UserPreferences preferences_;
   notifier::Schedule schedule_;
   notifier::Router router_;
   notifier::DeliveryLimit delivery_limit_;

@@ -149,6 +149,10 @@ class EmbeddedEnd final : public MigrationEnd {
     logs::LogHead head = record.head;
     head.entries = record.lines.size();
     head.stated = {};
+    head.preferred = record.preferences.empty() ? logs::Preferred::kNo : logs::Preferred::kYes;
+    if (!record.preferences.empty()) {
+      batch_.Put(Family::kHeads, logs::PreferencesKey(record.user), record.preferences);
+    }
     for (const logs::LogLine& line : record.lines) {
       const EntryId id = line.entry->id;
       batch_.Put(Family::kLogs, logs::EntryKey(record.user, id), logs::EncodeLogEntry(*line.entry));
@@ -190,6 +194,8 @@ class EmbeddedEnd final : public MigrationEnd {
       auto at_ms = logs::DecodeMarkTime(value);
       if (!at_ms.ok()) return at_ms.status();
       if (now_ms - *at_ms < model::kMarkIdMs) record.mark_ids.emplace_back(rest, *at_ms);
+    } else if (tag == logs::kPreferencesTag) {
+      record.preferences = value;
     }
     return base::Ok();  // states come with the lines
   }

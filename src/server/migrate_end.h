@@ -27,6 +27,7 @@ struct UserRecord {
   logs::LogHead head;
   std::vector<logs::LogLine> lines;  // oldest first, each with its state
   std::vector<std::pair<std::string, logs::DeviceRecord>> devices;
+  std::string preferences;                                // as state::RenderPreferences writes them; empty: none
   std::vector<std::pair<std::string, int64_t>> mark_ids;  // `mid`, and when; those still remembered
 };
 

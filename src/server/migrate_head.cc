@@ -44,14 +44,24 @@ return reply
   return script;
 }
 
+// In place of a stream's tag, before all of them: what follows is of the user's preferences.
+constexpr std::string_view kPreferences = "prefs";
+
 // In the order of redis_log.lua.
-std::vector<std::string> HeadWordsOf(const logs::LogHead& head, size_t entries) {
+std::vector<std::string> HeadWordsOf(const logs::LogHead& head, size_t entries, std::string_view preferences) {
   std::vector<std::string> words;
   const auto number = [&words](uint64_t value) { words.push_back("n" + std::to_string(value)); };
   for (const uint64_t value : {head.last.ms, head.last.seq, head.floor.ms, head.floor.seq}) number(value);
   for (const uint64_t value : {uint64_t{entries}, head.trimmed}) number(value);
   for (const uint32_t value : {head.counts.unread, head.counts.unseen}) number(value);
   for (const uint32_t value : head.counts.unread_by_priority) number(value);
+  if (!preferences.empty()) {
+    words.push_back("s" + std::string(kPreferences));
+    for (const uint64_t value :
+         {uint64_t{0}, logs::PreferencesTag(preferences), uint64_t{0}, uint64_t{0}, uint64_t{0}}) {
+      number(value);
+    }
+  }
   std::map<std::string, std::vector<const logs::SourceMark*>> by_stream;
   for (const logs::SourceMark& source : head.sources) by_stream[source.stream].push_back(&source);
   for (const auto& [stream, marks] : by_stream) {
@@ -78,6 +88,7 @@ bool ReadHeadWords(const RespReply& reply, const std::map<std::string, std::stri
     if (!is_tag && !word.starts_with('n')) return false;
     if (is_tag) {
       if (at < kSources || (at > kSources && (numbers.size() - kSources) % kMark != 0)) return false;
+      if (at == kSources && word.substr(1) == kPreferences) head.preferred = logs::Preferred::kYes;
       auto found = names.find(std::string(word.substr(1)));
       stream = found == names.end() ? nullptr : &found->second;
       continue;

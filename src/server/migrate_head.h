@@ -18,7 +18,8 @@ const redis::Script& WriteHeadScript();
 // KEYS: log. Answers words; none where there is no log.
 const redis::Script& ReadHeadScript();
 
-std::vector<std::string> HeadWordsOf(const logs::LogHead& head, size_t entries);
+// `preferences`: the user's record, empty: there is none. It is not in the head, but its tag is.
+std::vector<std::string> HeadWordsOf(const logs::LogHead& head, size_t entries, std::string_view preferences = {});
 // `names`: of the streams that a tag may stand for; marks of others are left out. False: it is no head.
 bool ReadHeadWords(const wire::RespReply& reply, const std::map<std::string, std::string>& names, logs::LogHead& head);
 

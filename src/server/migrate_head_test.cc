@@ -57,6 +57,16 @@ TEST(MigrateHeadTest, WordsSayAllOfAHead) {
   EXPECT_EQ(read.sources.size(), 3u);
 }
 
+TEST(MigrateHeadTest, PreferencesAreNoStream) {
+  logs::LogHead read;
+  ASSERT_TRUE(ReadHeadWords(Reply(HeadWordsOf(Head(), 9, "{}")), Names({"a", "b"}), read));
+  EXPECT_EQ(read.preferred, logs::Preferred::kYes);
+  EXPECT_EQ(read.sources.size(), 3u);
+  logs::LogHead other;
+  ASSERT_TRUE(ReadHeadWords(Reply(HeadWordsOf(Head(), 9)), Names({"a", "b"}), other));
+  EXPECT_EQ(other.preferred, logs::Preferred::kNo);
+}
+
 TEST(MigrateHeadTest, MarksOfStreamsThatNobodyNamesAreLeftOut) {
   logs::LogHead read;
   ASSERT_TRUE(ReadHeadWords(Reply(HeadWordsOf(Head(), 1)), Names({"b"}), read));

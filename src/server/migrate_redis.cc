@@ -169,7 +169,11 @@ class RedisEnd final : public MigrationEnd {
       model::PutBig64(element, id.ms << 16 | id.seq);
       elements.push_back(element + logs::EncodeElementEntry(*line.entry));
     }
-    SendEval(WriteHeadScript(), log, HeadWordsOf(record.head, elements.size()));
+    SendEval(WriteHeadScript(), log, HeadWordsOf(record.head, elements.size(), record.preferences));
+    if (!record.preferences.empty()) {
+      const std::string key = logs::UserPreferencesKey(record.user);
+      Send(key, {"SET", key, record.preferences});
+    }
     for (size_t at = 0; at < elements.size();) {
       RespCommand push = {"RPUSH", log};
       for (size_t bytes = 0; at < elements.size() && push.size() < kElementsAtOnce && bytes < kBytesAtOnce; ++at) {
@@ -297,24 +301,27 @@ class RedisEnd final : public MigrationEnd {
 
   Status ReadUsers(const std::vector<std::string>& users, const std::map<std::string, std::string>& names,
                    const std::vector<EntryId>& lost, int64_t now_ms, const Take& take) {
-    for (size_t at = 0; at < users.size(); at += kCallsAtOnce / 4) {
-      const size_t end = std::min(users.size(), at + kCallsAtOnce / 4);
+    constexpr size_t kCallsOfUser = 5;
+    for (size_t at = 0; at < users.size(); at += kCallsAtOnce / kCallsOfUser) {
+      const size_t end = std::min(users.size(), at + kCallsAtOnce / kCallsOfUser);
       for (size_t i = at; i < end; ++i) {
         const std::string& user = users[i];
         SendEval(ReadHeadScript(), logs::LogKey(user), {});
         Send(logs::LogKey(user), {"LRANGE", logs::LogKey(user), "1", std::to_string(kElementsAtOnce)});
         Send(logs::DevicesKey(user), {"HGETALL", logs::DevicesKey(user)});
         Send(logs::MarkIdsKey(user), {"HGETALL", logs::MarkIdsKey(user)});
+        Send(logs::UserPreferencesKey(user), {"GET", logs::UserPreferencesKey(user)});
       }
       auto replies = Wait();
       if (!replies.ok()) return replies.status();
       for (size_t i = at; i < end; ++i) {
-        const RespReply* mine = &(*replies)[(i - at) * 4];
-        for (size_t n = 0; n < 4; ++n) RETURN_IF_ERROR(StatusOf(mine[n]));
+        const RespReply* mine = &(*replies)[(i - at) * kCallsOfUser];
+        for (size_t n = 0; n < kCallsOfUser; ++n) RETURN_IF_ERROR(StatusOf(mine[n]));
         UserRecord record;
         record.user = users[i];
         if (!ReadHeadWords(mine[0], names, record.head)) return Damaged(record.user);
         RETURN_IF_ERROR(ReadLines(mine[1], record));
+        record.preferences = mine[4].text;
         RETURN_IF_ERROR(ReadHashes(mine[2], mine[3], now_ms, record));
         const EntryId mark = lost[static_cast<size_t>(logs::BucketOf(record.user))];
         record.head.last = std::max(record.head.last, mark);

@@ -7,10 +7,12 @@ must not do, it refuses: a target with something in it, a store that is in use.
 
 import argparse
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "contract"))
 from redis_py import with_redis_py  # noqa: E402
@@ -18,6 +20,10 @@ from run import run_test  # noqa: E402
 
 USERS = [*(f"user{n}" for n in range(30)), "}{b1", "a:b", "\u00e4\U0001f514", "x" * 256]
 LOG_MAX = 100  # so that some logs have been trimmed
+
+
+def preferences_of(user: str) -> str:
+    return f"/v1/users/{quote(user, safe='')}/preferences"
 
 
 class Story:
@@ -83,6 +89,13 @@ class Story:
             assert await service.ack(user, "tablet", f"{phone.epoch}:{phone.items[n % 10]['id']}") == 204
             self.phones[user] = (phone.cursor, phone.epoch)
             await phone.close()
+        from server import API_KEY
+
+        wanted = json.dumps({"mute": ["ads"], "quiet_hours": {"tz": "Asia/Tokyo", "from": "22:00", "to": "07:30"}})
+        for user in (*USERS[:2], "no log"):
+            headers = {"x-api-key": API_KEY, "Content-Type": "application/json"}
+            status, _, _ = await service.request("PUT", preferences_of(user), headers, wanted.encode())
+            assert status == 200, status
         redis = service.producer()
 
         def streams() -> None:
@@ -104,7 +117,11 @@ class Story:
     async def seen(self, service) -> dict[str, object]:
         from service import Phone
 
+        from server import API_KEY
+
         found: dict[str, object] = {}
+        for user in (*USERS[:3], "no log"):
+            found[f"preferences {user}"] = (await service.request("GET", preferences_of(user), {"x-api-key": API_KEY}))[:2]
         for user in USERS:
             log = await service.log(user)
             found[f"log {user}"] = log
