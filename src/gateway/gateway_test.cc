@@ -35,8 +35,9 @@ class Service {
     logs_ = std::make_unique<logs::UserLogs>(*store_, base::SystemClock(),
                                              logs::UserLogsOptions{.max_entries = 10'000, .id_floor = {}}, &fanout_);
     preferences_ = std::make_unique<logs::UserPreferences>(*store_, *logs_);
-    schedule_ = std::make_unique<notifier::Schedule>(*store_, *logs_, base::SystemClock());
-    router_ = std::make_unique<notifier::Router>(*streams_, *logs_, *schedule_, base::SystemClock(),
+    delivery_ = std::make_unique<notifier::Delivery>(*logs_);
+    schedule_ = std::make_unique<notifier::Schedule>(*store_, base::SystemClock(), *delivery_);
+    router_ = std::make_unique<notifier::Router>(*streams_, *delivery_, *schedule_, base::SystemClock(),
                                                  std::vector<std::string>{"notifications_stream"});
     committer_ = std::make_unique<storage::Committer>(
         *store_, base::SystemClock(),
@@ -80,6 +81,7 @@ class Service {
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
   std::unique_ptr<logs::UserPreferences> preferences_;
+  std::unique_ptr<notifier::Delivery> delivery_;
   std::unique_ptr<notifier::Schedule> schedule_;
   std::unique_ptr<notifier::Router> router_;
   std::unique_ptr<notifier::Idempotency> idempotency_;

@@ -22,7 +22,8 @@ std::string TokenOf(const SchedulePlace& place) {
   std::string bytes;
   model::PutBig64(bytes, static_cast<uint64_t>(place.deliver_at_ms));
   place.id.EncodeTo(bytes);
-  return auth::EncodeBase64Url(bytes + place.stream);
+  model::PutString(bytes, place.stream);
+  return auth::EncodeBase64Url(bytes + place.user);
 }
 
 std::optional<SchedulePlace> PlaceOf(std::string_view token) {
@@ -31,8 +32,11 @@ std::optional<SchedulePlace> PlaceOf(std::string_view token) {
   if (!bytes || bytes->size() <= kFixed) return std::nullopt;
   const uint64_t at = model::GetBig64(bytes->data());
   if (at > uint64_t{INT64_MAX}) return std::nullopt;
+  model::ByteReader names(std::string_view(*bytes).substr(kFixed));
+  std::string_view stream;
+  if (!names.String(stream) || stream.empty()) return std::nullopt;
   return SchedulePlace{static_cast<int64_t>(at), model::EntryId::Decode(std::string_view(*bytes).substr(8)),
-                       bytes->substr(kFixed)};
+                       std::string(stream), std::string(names.rest())};
 }
 
 HttpResponse Listed(const SchedulePage& page) {
@@ -46,6 +50,10 @@ HttpResponse Listed(const SchedulePage& page) {
     wire::AppendJsonNumber(out, line.users);
     out += ",\"stream\":";
     wire::AppendJsonString(out, line.place.stream);
+    if (!line.place.user.empty()) {
+      out += ",\"user_id\":";
+      wire::AppendJsonString(out, line.place.user);
+    }
     out.push_back('}');
   }
   out.push_back(']');

@@ -43,6 +43,8 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
   virtual void OnPending() = 0;
   // It waits for its time.
   virtual void OnScheduled() = 0;
+  // It is held back for some recipients. Ends with TraceAll().
+  virtual void OnHeld() = 0;
   virtual void OnTrace(size_t recipient, const LogTrace& trace) = 0;
   // All recipients were told of.
   virtual HttpResponse Answer() = 0;
@@ -53,6 +55,18 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
   Hub& hub() { return hub_; }
   void Respond(HttpResponse response) {
     if (!std::exchange(answered_, true)) respond_(std::move(response));
+  }
+  void TraceAll() {
+    Expect();
+    for (size_t i = 0; i < kTracesAtOnce; ++i) TraceNext();
+    Settle(base::Ok());
+  }
+  // When that user gets it, if it is held back for them.
+  std::optional<int64_t> HeldUntil(const std::string& user) const {
+    for (const auto& [name, until_ms] : entry_.held) {
+      if (name == user) return until_ms;
+    }
+    return std::nullopt;
   }
   // One more answer to wait for, and one that has come.
   void Expect() { ++waiting_; }
@@ -79,9 +93,7 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
     users_ = std::move(notification->users);
     if (!entry_.routed) return OnPending();
     if (entry_.scheduled_ms) return OnScheduled();
-    Expect();
-    for (size_t i = 0; i < kTracesAtOnce; ++i) TraceNext();
-    Settle(base::Ok());
+    entry_.held.empty() ? TraceAll() : OnHeld();
   }
 
   // A trace may look at a whole log: others' reads come between those of a thousand recipients.
@@ -136,9 +148,13 @@ class Trail final : public Inquiry {
     out = "{";
     AppendMember(out, "user_id", users()[recipient]);
     if (!trace.id) {
-      out += ",\"state\":\"gone\"}";
+      const auto held_until = HeldUntil(users()[recipient]);
+      AppendMember(out, "state", held_until ? "held" : entry().cancelled ? "cancelled" : "gone");
+      if (held_until) out.append(",\"deliver_at\":").append(std::to_string(*held_until));
+      out.push_back('}');
       return;
     }
+    is_delivered_ = true;
     AppendMember(out, "id", trace.id->ToString());
     AppendMember(out, "state", logs::ItemStateName(trace.state));
     bool acked = trace.state >= logs::ItemState::kRead;
@@ -154,7 +170,8 @@ class Trail final : public Inquiry {
     out.append(",\"acked_by\":[").append(devices).append("]}");
   }
   HttpResponse Answer() override {
-    std::string out = Head("routed") + ",\"recipients\":[";
+    const bool is_cancelled = entry().cancelled && !is_delivered_ && entry().held.empty();
+    std::string out = Head(is_cancelled ? "cancelled" : "routed") + ",\"recipients\":[";
     for (const std::string& recipient : recipients_) {
       if (out.back() != '[') out += ",";
       out += recipient;
@@ -162,7 +179,10 @@ class Trail final : public Inquiry {
     return Json(200, out + "]}\n");
   }
 
+  void OnHeld() override { TraceAll(); }
+
   std::vector<std::string> recipients_;
+  bool is_delivered_ = false;  // to somebody
 };
 
 class Retraction final : public Inquiry {
@@ -190,8 +210,18 @@ class Retraction final : public Inquiry {
       });
     });
   }
+  void OnHeld() override {
+    auto self = std::static_pointer_cast<Retraction>(shared_from_this());
+    hub().backend().publisher.CancelScheduled(nid(), [self](const Result<bool>& cancelled) {
+      self->hub().core().Post([self, cancelled] {
+        if (!cancelled.ok()) return self->Respond(ProblemOf(cancelled.status()));
+        if (!*cancelled) return self->OnPending();  // it comes to them at this moment
+        self->TraceAll();
+      });
+    });
+  }
   void OnTrace(size_t recipient, const LogTrace& trace) override {
-    if (!trace.id) return void(++gone_);
+    if (!trace.id) return void(++(HeldUntil(users()[recipient]) ? taken_ : gone_));
     if (trace.state >= logs::ItemState::kRead) return void(++read_);
     logs::MarkRequest request;
     request.user = users()[recipient];

@@ -261,8 +261,9 @@ void RedisLogs::TellChange(LogUpdate update, std::vector<std::string> watchers) 
 
 void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended>)> then) {
   CHECK(!request.items.empty() && request.items.size() <= kMaxAppendItems);
+  const std::string& source = request.source_stream.empty() ? request.stream : request.source_stream;
   std::vector<std::string> arguments = {request.stream, Exact(request.fence), std::to_string(NowMs()),
-                                        std::to_string(options_.max_entries), StreamTag(request.stream)};
+                                        std::to_string(options_.max_entries), StreamTag(source)};
   std::vector<LogEntry> entries;
   for (AppendRequest::Item& item : request.items) {
     LogEntry& entry = entries.emplace_back();

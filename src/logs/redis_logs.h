@@ -57,6 +57,8 @@ struct AppendRequest {
   std::string stream;
   uint64_t fence = 0;
   std::vector<Item> items;  // 1 to kMaxAppendItems
+  // What the log takes the items' sources for, where that is not `stream`, whose fencing number counts.
+  std::string source_stream{};
 };
 
 // What a user has said about deliveries, and the tag of just that record: another record has another tag.

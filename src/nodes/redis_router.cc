@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
@@ -10,7 +9,6 @@
 #include "nodes/dead_letter.h"
 #include "nodes/keys.h"
 #include "notifier/counters.h"
-#include "notifier/rendered_item.h"
 #include "notifier/router.h"
 #include "wire/notification_fields.h"
 
@@ -28,12 +26,9 @@ constexpr int64_t kPatienceMs = 5'000;
 constexpr int64_t kFirstRetryMs = 50, kLongestRetryMs = 2'000;
 constexpr size_t kMostAtOnce = 256;  // entries read
 constexpr size_t kBatchBytes = 4 << 20, kBatchUsers = 8'192;
-constexpr size_t kWindowBytes = 8 << 20;  // of a batch's appends that are under way
-constexpr size_t kAppendCost = 1'024;     // of what surrounds the items of one
-constexpr size_t kAckAtOnce = 1'024;      // entries, or after so long:
+constexpr size_t kAckAtOnce = 1'024;  // entries, or after so long:
 constexpr int64_t kAckMs = 20;
 constexpr int64_t kCloseUs = 2'000, kGatherMs = 1;
-constexpr size_t kTellAtOnce = 1'024;        // logs that have grown
 constexpr size_t kMaxDeadLetter = 16 << 20;  // bytes of fields; what is larger could not be sent
 // How far back entries are routed again after a failover.
 constexpr int64_t kAgainMs = 5 * 60'000;
@@ -109,13 +104,8 @@ struct RedisRouter::Batch {
   uint64_t term, fence;
   std::shared_ptr<Reading> reading;
   std::vector<EntryId> ids;
-  std::vector<logs::AppendRequest::Item> items;
-  std::vector<std::pair<std::string, std::vector<size_t>>> users;  // with their items, in the order of the stream
-  std::unordered_map<std::string, size_t> user_at;
-  size_t bytes = 0;
-  size_t next_user = 0;  // the first whose append was not sent
-  size_t under_way = 0;  // bytes
-  std::vector<logs::Appended> appended;
+  const std::shared_ptr<RedisDelivery::Load> load = std::make_shared<RedisDelivery::Load>();
+  size_t dead_bytes = 0;
   size_t waiting = 0;  // answers
   std::string failure;
   bool fenced = false;
@@ -130,12 +120,17 @@ RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::Redis
       node_(node),
       start_(std::move(start)),
       routed_key_(StreamKey(stream_, "routed")),
-      appended_(std::move(appended)),
+      delivery_(logs, stream_, stream_, std::move(appended)),
       lease_(core, client, StreamKey(stream_, "lease"), std::move(node), *this),
       count_(kMostAtOnce) {}
 
+uint64_t RedisRouter::NewTerm() {
+  if (auto load = load_.lock()) load->Abandon();
+  return ++term_;
+}
+
 void RedisRouter::OnLease(uint64_t fence) {
-  ++term_;
+  NewTerm();
   finished_.clear();
   fence_ = fence;
   failures_ = 0;
@@ -143,7 +138,7 @@ void RedisRouter::OnLease(uint64_t fence) {
 }
 
 void RedisRouter::OnLeaseLost() {
-  ++term_;
+  NewTerm();
   finished_.clear();  // the next one finds that the logs have them
   StopReading();
 }
@@ -160,7 +155,7 @@ void RedisRouter::StopReading() {
 void RedisRouter::RouteAgain() {
   again_ = true;
   if (!lease_.held()) return;
-  ++term_;
+  NewTerm();
   StopReading();
   TakeOver();
 }
@@ -170,7 +165,7 @@ void RedisRouter::Fail(std::string_view what, const Result<RespReply>& reply) {
 }
 
 void RedisRouter::Retry(std::string_view what, std::string_view why) {
-  const uint64_t term = ++term_;  // nothing of this attempt goes on
+  const uint64_t term = NewTerm();  // nothing of this attempt goes on
   StopReading();
   count_ = std::max<size_t>(count_ / 4, 1);  // the reply may have been too large
   retries.Add();
@@ -339,12 +334,22 @@ void RedisRouter::Route(const std::shared_ptr<Reading>& reading) {
   batch->fence = fence_;
   batch->reading = reading;
   batch->waiting = 1;  // this function's own share
-  while (reading->next < reading->entries.size() && batch->bytes < kBatchBytes && batch->users.size() < kBatchUsers) {
+  const RedisDelivery::Load& load = *batch->load;
+  while (reading->next < reading->entries.size() && load.bytes() + batch->dead_bytes < kBatchBytes &&
+         load.users() < kBatchUsers) {
     const StreamEntry& entry = reading->entries[reading->next++];
     batch->ids.push_back(entry.id);
     Take(batch, entry);
   }
-  Append(batch);
+  ++batch->waiting;
+  load_ = batch->load;
+  delivery_.Deliver(batch->load, batch->fence, [this, batch](const Status& delivered) {
+    if (!delivered.ok()) {
+      batch->failure = delivered.message();
+      batch->fenced = delivered.code() == Code::kConflict;
+    }
+    if (--batch->waiting == 0) Finish(batch);
+  });
   if (--batch->waiting == 0) Finish(batch);
 }
 
@@ -353,62 +358,24 @@ void RedisRouter::Take(const std::shared_ptr<Batch>& batch, const StreamEntry& e
   wire::UnknownPriority unknown = wire::UnknownPriority::kNo;
   const auto notification = wire::FromEntry(entry.fields, entry.id.ms, &unknown);
   if (!notification.ok()) {
-    batch->bytes += std::min(BytesOf(entry.fields), kMaxDeadLetter);
+    batch->dead_bytes += std::min(BytesOf(entry.fields), kMaxDeadLetter);
     return AddDeadLetter(batch, entry, std::string(notification.status().message()));
   }
   if (notification->deliver_at_ms) {
     return AddDeadLetter(batch, entry, std::string("`deliver_at`: ") + notifier::Publisher::kNoSchedule);
   }
   if (unknown == wire::UnknownPriority::kYes) notifier::unknown_priorities.Add();
-  std::string nid = notifier::NidOf(stream_, entry.id);
-  std::string json = notifier::RenderItem(nid, entry.id.ms, *notification);
-  batch->bytes += json.size();
-  for (const std::string& user : notification->users) {
-    auto [found, is_new] = batch->user_at.try_emplace(user, batch->users.size());
-    if (is_new) batch->users.push_back({user, {}});
-    batch->users[found->second].second.push_back(batch->items.size());
-  }
-  batch->items.push_back({entry.id, std::move(nid), notification->priority, std::move(json)});
-}
-
-// Side by side: each is of another user, so their order means nothing.
-void RedisRouter::Append(const std::shared_ptr<Batch>& batch) {
-  while (batch->next_user < batch->users.size() && batch->under_way < kWindowBytes && batch->failure.empty() &&
-         !Stale(batch->term)) {
-    const auto& [user, items] = batch->users[batch->next_user++];
-    logs::AppendRequest request{.user = user, .stream = stream_, .fence = batch->fence, .items = {}};
-    size_t bytes = kAppendCost;
-    for (size_t at : items) {
-      request.items.push_back(batch->items[at]);
-      bytes += request.items.back().json.size();
-    }
-    batch->under_way += bytes;
-    ++batch->waiting;
-    logs_.Append(std::move(request), [this, batch, bytes](Result<logs::Appended> appended) {
-      batch->under_way -= bytes;
-      if (appended.ok()) {
-        batch->appended.push_back(std::move(*appended));
-        if (batch->appended.size() >= kTellAtOnce) Tell(*batch);
-      } else {
-        batch->failure = appended.status().message();
-        batch->fenced |= appended.status().code() == Code::kConflict;
-      }
-      Append(batch);
-      if (--batch->waiting == 0) Finish(batch);
-    });
-  }
-}
-
-// What was appended is in the logs, whatever becomes of us: their followers may know.
-void RedisRouter::Tell(Batch& batch) {
-  if (!batch.appended.empty()) appended_(std::exchange(batch.appended, {}));
+  batch->load->Add({.nid = notifier::NidOf(stream_, entry.id),
+                    .notification = *notification,
+                    .users = notification->users,
+                    .at_ms = static_cast<int64_t>(entry.id.ms),
+                    .source = entry.id});
 }
 
 void RedisRouter::Finish(const std::shared_ptr<Batch>& batch) {
-  Tell(*batch);
   if (Stale(batch->term)) return;
   if (!batch->failure.empty()) return Retry(batch->fenced ? "fenced" : "append", batch->failure);
-  notifier::routed.Add(static_cast<int64_t>(batch->items.size()));
+  notifier::routed.Add(static_cast<int64_t>(batch->load->notifications()));
   finished_.insert(finished_.end(), batch->ids.begin(), batch->ids.end());
   if (finished_.size() >= kAckAtOnce) {
     Acknowledge();

@@ -27,6 +27,7 @@
 #include "logs/redis_logs.h"
 #include "nodes/entries.h"
 #include "nodes/lease.h"
+#include "nodes/redis_delivery.h"
 #include "redis/client.h"
 #include "runtime/core.h"
 
@@ -34,8 +35,7 @@ namespace tocsin::nodes {
 
 class RedisRouter final : public Lease::Holder {
  public:
-  // What it has done to logs, to be told to who follows them.
-  using Appended = std::function<void(std::vector<logs::Appended>)>;
+  using Appended = RedisDelivery::Appended;
 
   // Nothing is owned; all of it outlives the client's last answer. `start`: where the group begins on a stream that it
   // has not been on: "$" after what is there, "0" before it.
@@ -61,6 +61,7 @@ class RedisRouter final : public Lease::Holder {
   using Next = std::function<void()>;
 
   bool Stale(uint64_t term) const { return term != term_; }
+  uint64_t NewTerm();
   void TakeOver();
   using Made = std::function<void(std::string_view failure)>;  // empty: it is there
   void MakeGroup(Made then);
@@ -73,8 +74,6 @@ class RedisRouter final : public Lease::Holder {
   void LookForStrays(const std::shared_ptr<Reading>& reading);
   void Route(const std::shared_ptr<Reading>& reading);
   void Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry);
-  void Append(const std::shared_ptr<Batch>& batch);
-  void Tell(Batch& batch);
   void Finish(const std::shared_ptr<Batch>& batch);
   void Acknowledge();
   void AddDeadLetter(const std::shared_ptr<Batch>& batch, const StreamEntry& entry, std::string reason);
@@ -86,9 +85,10 @@ class RedisRouter final : public Lease::Holder {
   redis::Client& client_;
   logs::RedisLogs& logs_;
   const std::string stream_, node_, start_, routed_key_;
-  const Appended appended_;
+  RedisDelivery delivery_;
   Lease lease_;
-  uint64_t term_ = 0;  // of what is under way: what an older one brings is dropped
+  uint64_t term_ = 0;                        // of what is under way: what an older one brings is dropped
+  std::weak_ptr<RedisDelivery::Load> load_;  // of the batch that is under way
   uint64_t fence_ = 0;
   uint64_t blocking_ = 0;                 // a read that waits for new entries; 0: none
   bool again_ = false;                    // RouteAgain()

@@ -89,12 +89,14 @@ class FindChange final : public storage::Change {
     AcceptedEntry entry{.stream = stream_, .id = id_, .fields = {}, .routed = true};
     if (scheduled->has_value()) {
       entry.scheduled_ms = (*scheduled)->due_ms;
+      entry.cancelled = (*scheduled)->cancelled;
+      entry.held = std::move((*scheduled)->held);
       entry.fields = std::move((*scheduled)->fields);
-    } else if (range.ok() && !range->empty()) {
-      for (const auto& [name, value] : range->list.front().Fields()) entry.fields.emplace_back(name, value);
-    } else {
-      return;
     }
+    if (entry.fields.empty() && range.ok() && !range->empty()) {
+      for (const auto& [name, value] : range->list.front().Fields()) entry.fields.emplace_back(name, value);
+    }
+    if (entry.fields.empty()) return;
     found_ = std::optional(std::move(entry));
   }
   void Done(const Status& status) override { status.ok() ? then_(found_) : then_(status); }

@@ -34,7 +34,8 @@ class IdempotencyTest : public testing::Test {
         *store_, clock_, std::vector<storage::Participant*>{streams_.get(), idempotency_.get()});
     user_logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                                   logs::UserLogsOptions{.max_entries = 100, .id_floor = {}}, nullptr);
-    schedule_ = std::make_unique<Schedule>(*store_, *user_logs_, clock_);
+    delivery_ = std::make_unique<Delivery>(*user_logs_);
+    schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
     publisher_ = std::make_unique<EmbeddedPublisher>(*store_, *committer_, *streams_, *idempotency_, *schedule_, "s");
   }
 
@@ -65,6 +66,7 @@ class IdempotencyTest : public testing::Test {
   std::unique_ptr<Idempotency> idempotency_;
   std::unique_ptr<storage::Committer> committer_;
   std::unique_ptr<logs::UserLogs> user_logs_;
+  std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<EmbeddedPublisher> publisher_;
   std::vector<base::Result<Nids>> answers_;

@@ -36,7 +36,17 @@ struct AcceptedEntry {
   model::EntryId id;
   model::StreamFields fields;
   std::optional<int64_t> scheduled_ms = std::nullopt;  // it waits for that time; the stream may have lost it already
-  bool routed = false;  // the built-in group has finished it: what it made is in the logs or the dead letters
+  bool routed = false;     // the built-in group has finished it: what it made is in the logs or the dead letters
+  bool cancelled = false;  // for those whose logs did not have it then
+  std::vector<std::pair<std::string, int64_t>> held{};  // users who get it later, and when
+};
+
+// What a schedule knows of a notification.
+struct ScheduledState {
+  std::optional<int64_t> due_ms = std::nullopt;  // it waits, for all its users
+  bool cancelled = false;
+  std::vector<std::pair<std::string, int64_t>> held{};  // as in AcceptedEntry
+  model::StreamFields fields{};                         // of one that waits or was cancelled before its time
 };
 
 // Where something scheduled stands: in the order of its time, then of its entry.
@@ -44,6 +54,7 @@ struct SchedulePlace {
   int64_t deliver_at_ms = 0;
   model::EntryId id;
   std::string stream;
+  std::string user{};  // it waits for this one only; empty: for all its users
 };
 struct SchedulePage {
   struct Line {

@@ -4,7 +4,6 @@
 
 #include "model/limits.h"
 #include "notifier/counters.h"
-#include "notifier/rendered_item.h"
 #include "wire/notification_fields.h"
 
 namespace tocsin::notifier {
@@ -33,9 +32,9 @@ std::optional<NidParts> ParseNid(std::string_view nid) {
   return NidParts{stream, *id};
 }
 
-Router::Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, Schedule& schedule, const base::Clock& clock,
+Router::Router(streams::StreamEngine& streams, Delivery& delivery, Schedule& schedule, const base::Clock& clock,
                std::vector<std::string> ingest_streams)
-    : streams_(streams), user_logs_(user_logs), schedule_(schedule), clock_(clock) {
+    : streams_(streams), delivery_(delivery), schedule_(schedule), clock_(clock) {
   for (std::string& stream : ingest_streams) ingests_.emplace_back().stream = std::move(stream);
 }
 
@@ -142,10 +141,12 @@ Status Router::Route(const Ingest& ingest, const streams::EntryView& entry, Pass
     return pass == Pass::kFirst ? schedule_.Add(ingest.stream, entry.id(), *notification, batch) : base::Ok();
   }
   const std::string nid = NidOf(ingest.stream, entry.id());
-  const std::string json = RenderItem(nid, entry.id().ms, *notification);
-  const logs::NewItem item{.nid = nid, .priority = notification->priority, .json = json};
-  const logs::Source source{.stream = ingest.stream, .id = entry.id()};
-  for (const std::string& user : notification->users) RETURN_IF_ERROR(user_logs_.Append(user, item, source, batch));
+  RETURN_IF_ERROR(delivery_.Deliver({.nid = nid,
+                                     .notification = *notification,
+                                     .users = notification->users,
+                                     .at_ms = static_cast<int64_t>(entry.id().ms),
+                                     .source = {.stream = ingest.stream, .id = entry.id()}},
+                                    batch));
   routed.Add();
   return base::Ok();
 }

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "logs/user_logs.h"
 #include "model/entry_id.h"
 #include "notifier/dead_letters.h"
+#include "notifier/delivery.h"
 #include "notifier/schedule.h"
 #include "storage/committer.h"
 #include "streams/engine.h"
@@ -45,7 +45,7 @@ class Router final : public storage::Participant {
  public:
   // Nothing is owned. Registered with the committer before the schedule, the engine and the logs, whose BeforeCommit
   // writes what it changes there.
-  Router(streams::StreamEngine& streams, logs::UserLogs& user_logs, Schedule& schedule, const base::Clock& clock,
+  Router(streams::StreamEngine& streams, Delivery& delivery, Schedule& schedule, const base::Clock& clock,
          std::vector<std::string> ingest_streams);
 
   // The committer to ask for another turn; set before the first one.
@@ -75,7 +75,7 @@ class Router final : public storage::Participant {
   base::Status TakeOver(const Ingest& ingest, storage::Batch& batch);
 
   streams::StreamEngine& streams_;
-  logs::UserLogs& user_logs_;
+  Delivery& delivery_;
   Schedule& schedule_;
   const base::Clock& clock_;
   storage::Committer* committer_ = nullptr;

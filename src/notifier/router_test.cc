@@ -24,6 +24,7 @@ class RouterTest : public testing::Test {
     committer_.reset();
     router_.reset();
     schedule_.reset();
+    delivery_.reset();
     logs_.reset();
     streams_.reset();
     store_.reset();
@@ -33,8 +34,9 @@ class RouterTest : public testing::Test {
     streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
     logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                              logs::UserLogsOptions{.max_entries = 100'000, .id_floor = {}}, nullptr);
-    schedule_ = std::make_unique<Schedule>(*store_, *logs_, clock_);
-    router_ = std::make_unique<Router>(*streams_, *logs_, *schedule_, clock_,
+    delivery_ = std::make_unique<Delivery>(*logs_);
+    schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
+    router_ = std::make_unique<Router>(*streams_, *delivery_, *schedule_, clock_,
                                        std::vector<std::string>{std::string(kDefaultStream), "second"});
     committer_ = std::make_unique<storage::Committer>(
         *store_, clock_,
@@ -87,6 +89,7 @@ class RouterTest : public testing::Test {
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
+  std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<storage::Committer> committer_;

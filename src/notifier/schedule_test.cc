@@ -26,6 +26,7 @@ class ScheduleTest : public testing::Test, public logs::LogListener {
     committer_.reset();
     router_.reset();
     schedule_.reset();
+    delivery_.reset();
     logs_.reset();
     streams_.reset();
     store_.reset();
@@ -35,8 +36,9 @@ class ScheduleTest : public testing::Test, public logs::LogListener {
     streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
     logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                              logs::UserLogsOptions{.max_entries = 1'000'000, .id_floor = {}}, this);
-    schedule_ = std::make_unique<Schedule>(*store_, *logs_, clock_);
-    router_ = std::make_unique<Router>(*streams_, *logs_, *schedule_, clock_,
+    delivery_ = std::make_unique<Delivery>(*logs_);
+    schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
+    router_ = std::make_unique<Router>(*streams_, *delivery_, *schedule_, clock_,
                                        std::vector<std::string>{std::string(kDefaultStream)});
     committer_ = std::make_unique<storage::Committer>(
         *store_, clock_,
@@ -101,6 +103,7 @@ class ScheduleTest : public testing::Test, public logs::LogListener {
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
+  std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<storage::Committer> committer_;
@@ -119,7 +122,7 @@ TEST_F(ScheduleTest, FiresAtItsTimeAcrossARestart) {
   Pass(29'900);
   EXPECT_EQ(Nids("a").size(), 1u);
   Open();
-  EXPECT_EQ(schedule_->Find(nids_[1])->value().due_ms, kStart + 30'000);
+  EXPECT_EQ(*schedule_->Find(nids_[1])->value().due_ms, kStart + 30'000);
   Pass(100);
   EXPECT_EQ(Nids("a"), (std::vector<std::string>{nids_[2], nids_[1]}));
   Pass(60'000);
@@ -138,6 +141,63 @@ TEST_F(ScheduleTest, ACancelledOneNeverFires) {
   Pass(2'000);
   EXPECT_EQ(Nids("a"), std::vector<std::string>{nids_[1]});
   EXPECT_FALSE(Cancel(nids_[1]));
+}
+
+// Held back for some users (quiet hours), beside what all of them wait for.
+TEST_F(ScheduleTest, WhatIsHeldForOneUserIsListedCancelledAndDelivered) {
+  const auto hold = [&](const std::string& nid, const std::string& user, int64_t until_ms) {
+    EXPECT_TRUE(committer_
+                    ->Submit([&, nid, user, until_ms](storage::Batch& batch) {
+                      model::Notification one;
+                      one.users = {"a", "b", "c"};
+                      one.message = "m";
+                      EXPECT_TRUE(schedule_->Hold(nid, user, one, until_ms, batch).ok());
+                    })
+                    .ok());
+    Turn();
+  };
+  const std::string nid = std::to_string(kStart) + "-1", like_it = nid + "0";
+  hold(nid, "a", kStart + 1'000);
+  hold(nid, "a", kStart + 10);  // again: it is held already
+  hold(nid, "b", kStart + 2'000);
+  hold(like_it, "c", kStart + 2'000);
+  Open();
+  const auto state = schedule_->Find(nid);
+  ASSERT_TRUE(state.ok() && state->has_value());
+  EXPECT_FALSE((*state)->due_ms.has_value());
+  using Held = std::vector<std::pair<std::string, int64_t>>;
+  EXPECT_EQ((*state)->held, (Held{{"a", kStart + 1'000}, {"b", kStart + 2'000}}));
+  auto page = schedule_->List({}, 2);
+  ASSERT_EQ(page->lines.size(), 2u);
+  EXPECT_TRUE(page->more);
+  EXPECT_EQ(page->lines[1].place.user, "b");
+  EXPECT_EQ(page->lines[1].users, 1u);
+  page = schedule_->List(page->lines[1].place, 2);
+  ASSERT_EQ(page->lines.size(), 1u);
+  EXPECT_EQ(page->lines[0].place.user, "c");
+
+  Pass(1'500);
+  EXPECT_EQ(Nids("a"), std::vector<std::string>{nid});
+  EXPECT_TRUE(Cancel(nid));
+  EXPECT_FALSE(Cancel(nid));
+  Pass(1'000);
+  EXPECT_EQ(Nids("a").size() + Nids("b").size(), 1u);
+  EXPECT_EQ(Nids("c"), std::vector<std::string>{like_it}) << "another one, whose nid begins so";
+}
+
+TEST_F(ScheduleTest, ItIsKnownOfACancelledOneForADay) {
+  Add("a", kStart + 1'000);
+  Turn();
+  EXPECT_TRUE(Cancel(nids_[0]));
+  Pass(Schedule::kKnowCancelledMs - 3'600'000, 3'600'000);
+  Open();
+  auto state = schedule_->Find(nids_[0]);
+  ASSERT_TRUE(state->has_value());
+  EXPECT_TRUE((*state)->cancelled);
+  EXPECT_FALSE((*state)->due_ms.has_value());
+  EXPECT_FALSE((*state)->fields.empty());
+  Pass(3'600'000, 600'000);
+  EXPECT_FALSE(schedule_->Find(nids_[0])->has_value());
 }
 
 TEST_F(ScheduleTest, PagesAreInTheOrderOfTime) {

@@ -3,6 +3,7 @@
 #include "logs/embedded_logs.h"
 #include "logs/user_logs.h"
 #include "logs/user_preferences.h"
+#include "notifier/delivery.h"
 #include "notifier/delivery_limit.h"
 #include "notifier/embedded_publisher.h"
 #include "notifier/idempotency.h"
@@ -33,8 +34,9 @@ class EmbeddedStore final : public Engine {
         streams_(*store_, clock),
         user_logs_(*store_, clock, {.max_entries = config.log_max_entries, .id_floor = {}}, &fanout),
         preferences_(*store_, user_logs_),
-        schedule_(*store_, user_logs_, clock),
-        router_(streams_, user_logs_, schedule_, clock, options.ingest_streams),
+        delivery_(user_logs_),
+        schedule_(*store_, clock, delivery_),
+        router_(streams_, delivery_, schedule_, clock, options.ingest_streams),
         delivery_limit_(streams_, clock),
         retention_(streams_, clock, WithDefaults(config.retention, options.ingest_streams)),
         idempotency_(*store_, clock),
@@ -69,6 +71,7 @@ class EmbeddedStore final : public Engine {
   streams::StreamEngine streams_;
   logs::UserLogs user_logs_;
   logs::UserPreferences preferences_;
+  notifier::Delivery delivery_;
   notifier::Schedule schedule_;
   notifier::Router router_;
   notifier::DeliveryLimit delivery_limit_;

@@ -116,7 +116,7 @@ class EmbeddedEnd final : public MigrationEnd {
   }
 
   Status ReadLogs(const std::vector<std::string>&, int64_t now_ms, const Take& take) override {
-    auto scheduled = store_->Iterate(Family::kMeta, "sched/due/", "sched/due0");
+    auto scheduled = store_->Iterate(Family::kMeta, "timer/due/d", "timer/due/e");
     scheduled->SeekToFirst();
     RETURN_IF_ERROR(scheduled->status());
     if (scheduled->Valid()) {

@@ -65,6 +65,10 @@ async def schedule(service: Service) -> None:
     status, answer = await call(service, "DELETE", f"/v1/schedules/{nids[0]}")
     assert status == 404 and answer["code"] == "not_scheduled", answer
     await service.crash_all()
+    for nid in (nids[0], nids[4]):
+        status, trail = await call(service, "GET", f"/v1/notifications/{nid}")
+        assert status == 200 and trail["status"] == "cancelled", trail
+        assert [one["state"] for one in trail["recipients"]] == ["cancelled", "cancelled"], trail
     assert [item["nid"] for item in await listed(service)] == [nids[n] for n in (1, 2, 3)]
 
     producer = service.producer()

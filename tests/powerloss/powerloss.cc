@@ -67,6 +67,7 @@ class World final : public PowerWorld, public logs::LogListener {
 
   std::unique_ptr<streams::StreamEngine> streams_;
   std::unique_ptr<logs::UserLogs> logs_;
+  std::unique_ptr<notifier::Delivery> delivery_;
   std::unique_ptr<notifier::Schedule> schedule_;
   std::unique_ptr<notifier::Router> router_;
   std::unique_ptr<storage::Committer> committer_;
@@ -108,8 +109,9 @@ void World::Open() {
   streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
   logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                            logs::UserLogsOptions{.max_entries = 1'000'000, .id_floor = {}}, this);
-  schedule_ = std::make_unique<notifier::Schedule>(*store_, *logs_, clock_);
-  router_ = std::make_unique<notifier::Router>(*streams_, *logs_, *schedule_, clock_,
+  delivery_ = std::make_unique<notifier::Delivery>(*logs_);
+  schedule_ = std::make_unique<notifier::Schedule>(*store_, clock_, *delivery_);
+  router_ = std::make_unique<notifier::Router>(*streams_, *delivery_, *schedule_, clock_,
                                                std::vector<std::string>{std::string(notifier::kDefaultStream)});
   committer_ = std::make_unique<storage::Committer>(
       *store_, clock_, std::vector<storage::Participant*>{router_.get(), schedule_.get(), streams_.get(), logs_.get()});

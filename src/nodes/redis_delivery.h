@@ -1,0 +1,83 @@
+// RedisDelivery: takes notifications into the logs of users on a Redis. Everything that becomes one there comes through
+// here, whatever brought it: the router entries of its stream, the schedule what was to be delivered later. So what
+// decides whether and how a user gets it has this one home (on the embedded store: notifier/delivery.h).
+//
+// 1. What is delivered together is a Load: grouped by user, one script call for each, side by side. One log sees its
+//    items in the order in which they were added.
+// 2. It can be done again, whole, after any failure: the logs pass over what they have. What is decided is decided by
+//    `at_ms`, never by the clock: done again, it comes out the same.
+// 3. At most kWindowBytes are under way.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "logs/redis_logs.h"
+#include "model/notification.h"
+#include "runtime/core.h"
+
+namespace tocsin::nodes {
+
+class RedisDelivery {
+ public:
+  // What it has done to logs, to be told to who follows them.
+  using Appended = std::function<void(std::vector<logs::Appended>)>;
+  struct Parcel {
+    std::string nid;
+    const model::Notification& notification;
+    std::span<const std::string> users;  // who is to get it: all of the notification's, or some of them
+    int64_t at_ms = 0;                   // when it is delivered; the item's `ts`
+    model::EntryId source;               // what the logs take it for; these only grow
+  };
+  class Load {
+   public:
+    void Add(Parcel parcel);
+    size_t notifications() const { return items_.size(); }
+    size_t users() const { return users_.size(); }
+    size_t bytes() const { return bytes_; }
+    // Nothing more is sent; what is under way is answered, and then the load.
+    void Abandon() { abandoned_ = true; }
+
+   private:
+    friend class RedisDelivery;
+    std::vector<logs::AppendRequest::Item> items_;
+    std::vector<std::pair<std::string, std::vector<size_t>>> users_;  // with their items, in order
+    std::unordered_map<std::string, size_t> user_at_;
+    size_t bytes_ = 0;
+    // Meaningful while it is delivered.
+    std::function<void(const base::Status&)> then_;
+    uint64_t fence_ = 0;
+    size_t next_user_ = 0;  // the first whose append was not sent
+    size_t under_way_ = 0;  // bytes
+    size_t waiting_ = 0;    // answers
+    bool abandoned_ = false;
+    std::vector<logs::Appended> appended_;
+    base::Status failure_;
+  };
+
+  // Nothing is owned. On the store Core, as `logs` is. `stream` is the one whose fencing number counts, `source` the
+  // one that the logs take the items for.
+  RedisDelivery(logs::RedisLogs& logs, std::string stream, std::string source, Appended appended)
+      : logs_(logs), stream_(std::move(stream)), source_(std::move(source)), appended_(std::move(appended)) {}
+
+  // `then` exactly once, inside the call or later. kConflict: a later owner of the stream is at work. Other failures
+  // are the store's, and some of it may be done.
+  void Deliver(const std::shared_ptr<Load>& load, uint64_t fence, std::function<void(const base::Status&)> then);
+
+ private:
+  void Append(const std::shared_ptr<Load>& load);
+  void Tell(Load& load);
+  void Close(const std::shared_ptr<Load>& load);
+
+  logs::RedisLogs& logs_;
+  const std::string stream_, source_;
+  const Appended appended_;
+};
+
+}  // namespace tocsin::nodes
