@@ -171,9 +171,10 @@ Result<TokenVerifier::Verified> TokenVerifier::ReadClaims(std::string_view paylo
   }
   if (std::optional<JsonValue> topics = wire::Find(*claims, "topics")) {
     if (!topics->is_array()) return Refuse("the token's `topics` is not an array of strings");
+    verified.identity.topics.limited = true;
     for (JsonValue topic : wire::Elements(*topics)) {
       if (!topic.is_string()) return Refuse("the token's `topics` is not an array of strings");
-      verified.identity.topics.push_back(wire::Text(topic));
+      verified.identity.topics.patterns.push_back(wire::Text(topic));
     }
   }
   return verified;

@@ -19,15 +19,16 @@
 #include "auth/keys.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/topic.h"
 
 namespace tocsin::auth {
 
 // Who a token speaks for.
 struct Identity {
   std::string user;
-  int64_t expires_ms = 0;           // wall clock; from this moment the token counts no more (leeway included)
-  int64_t issued_ms = 0;            // 0: the token does not say
-  std::vector<std::string> topics;  // claim `topics`, as written: exact names or `prefix*`. Absent: empty
+  int64_t expires_ms = 0;     // wall clock; from this moment the token counts no more (leeway included)
+  int64_t issued_ms = 0;      // 0: the token does not say
+  model::TopicRights topics;  // claim `topics`
 };
 
 struct TokenOptions {

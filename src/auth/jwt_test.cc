@@ -148,7 +148,7 @@ TEST(Token, MintedOnesAreAccepted) {
   Result<Identity> identity = verifier.Verify(MintToken(kSecret, request));
   ASSERT_TRUE(identity.ok()) << identity.status().ToString();
   EXPECT_EQ(identity->user, request.user);
-  EXPECT_EQ(identity->topics, request.topics);
+  EXPECT_EQ(identity->topics, (model::TopicRights{true, request.topics}));
 }
 
 // Every key x every name a header may use x every way to sign that an attacker has: only the three right ones pass.

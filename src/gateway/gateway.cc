@@ -15,6 +15,7 @@
 #include "gateway/connection.h"
 #include "gateway/http_peer.h"
 #include "gateway/resp_door.h"
+#include "model/topic.h"
 
 namespace tocsin::gateway {
 namespace {
@@ -71,6 +72,10 @@ void Fanout::OnCommitted(std::vector<logs::LogUpdate> updates) {
   if (backend_ == nullptr) return;
   std::vector<std::vector<logs::LogUpdate>> by_hub(backend_->hubs.size());
   for (logs::LogUpdate& update : updates) {
+    if (model::IsTopicLog(update.user)) {  // its followers may be on any Core
+      for (std::vector<logs::LogUpdate>& batch : by_hub) batch.push_back(update);
+      continue;
+    }
     Hub& home = backend_->HomeOf(update.user);
     by_hub[static_cast<size_t>(home.core().index())].push_back(std::move(update));
   }

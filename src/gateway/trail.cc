@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "gateway/hub.h"
 #include "gateway/routes.h"
+#include "model/topic.h"
 #include "wire/json.h"
 #include "wire/notification_fields.h"
 
@@ -146,7 +147,12 @@ class Trail final : public Inquiry {
     recipients_.resize(users().size());
     std::string& out = recipients_[recipient];
     out = "{";
-    AppendMember(out, "user_id", users()[recipient]);
+    const bool topic = model::IsTopicLog(users()[recipient]);
+    if (topic) {
+      AppendMember(out, "topic", model::TopicOf(users()[recipient]));
+    } else {
+      AppendMember(out, "user_id", users()[recipient]);
+    }
     if (!trace.id) {
       const auto held_until = HeldUntil(users()[recipient]);
       AppendMember(out, "state", held_until ? "held" : entry().cancelled ? "cancelled" : "gone");
@@ -156,6 +162,10 @@ class Trail final : public Inquiry {
     }
     is_delivered_ = true;
     AppendMember(out, "id", trace.id->ToString());
+    if (topic) {  // what its followers have done with it is theirs
+      out += ",\"state\":\"live\"}";
+      return;
+    }
     AppendMember(out, "state", logs::ItemStateName(trace.state));
     bool acked = trace.state >= logs::ItemState::kRead;
     std::string devices;

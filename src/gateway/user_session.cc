@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "model/topic.h"
 
 namespace tocsin::gateway {
 
@@ -10,11 +11,6 @@ using model::EntryId;
 
 UserSession::UserSession(Hub& hub, Sink& sink, session::SessionOptions options)
     : hub_(&hub), sink_(sink), session_(std::make_unique<session::Session>(*this, std::move(options), hub.now())) {}
-
-UserSession::~UserSession() {
-  session_.reset();  // leaves the log
-  if (log_ != nullptr) hub_->ReleaseLog(*log_);
-}
 
 std::string UserSession::NewSid() { return base::SystemRandom().Hex(8); }
 
@@ -27,21 +23,31 @@ void UserSession::Arrive(Hub& home) {
                   auto self = weak.lock();
                   if (!self || self->session_->ended()) return;
                   if (opening.ok()) {
-                    self->log_ = &log;
                     self->epoch_ = opening->epoch;
                   } else {
                     base::Log(base::Level::kError, "log_unreadable", {{"status", opening.status().ToString()}});
                   }
-                  self->session_->OnLogOpened(self->log_, opening, self->hub_->now());
+                  self->session_->OnLogOpened(&log, opening, self->hub_->now());
                 });
 }
 
-void UserSession::ReadLog(EntryId after, size_t max_entries, size_t max_bytes) {
-  hub_->backend().logs.Read(session_->user(), after, max_entries, max_bytes,
-                            [weak = weak_from_this()](const Result<logs::LogPiece>& piece) {
+void UserSession::OpenTopic(session::ChannelNumber channel, const std::string& topic) {
+  hub_->OpenLog(model::TopicLog(topic), {},
+                [weak = weak_from_this(), channel](logs::LiveLog& log, const Result<logs::LogOpening>& opening) {
+                  auto self = weak.lock();
+                  if (self && !self->session_->ended()) self->session_->OnTopicOpened(channel, &log, opening);
+                });
+}
+
+void UserSession::LoadTopics() { session_->OnTopicsLoaded(logs::TopicRecords()); }
+
+void UserSession::ReadLog(session::ChannelNumber channel, const logs::LiveLog& log, EntryId after, size_t max_entries,
+                          size_t max_bytes) {
+  hub_->backend().logs.Read(log.user(), after, max_entries, max_bytes,
+                            [weak = weak_from_this(), channel](const Result<logs::LogPiece>& piece) {
                               auto self = weak.lock();
                               if (!self) return;
-                              self->session_->OnLogRead(piece);
+                              self->session_->OnLogRead(channel, piece);
                               self->sink_.OnRead();
                             });
 }
@@ -53,14 +59,16 @@ void UserSession::ListLog(std::string i, EntryId before, size_t limit, logs::Lis
                             });
 }
 
-void UserSession::ListUrgent(size_t limit) {
-  hub_->backend().logs.List(session_->user(), EntryId::Max(), limit, logs::ListFilter::kUrgent,
-                            [weak = weak_from_this()](const Result<logs::ListPage>& page) {
-                              if (auto self = weak.lock()) self->session_->OnUrgent(page);
+void UserSession::ListUrgent(session::ChannelNumber channel, const logs::LiveLog& log, size_t limit) {
+  hub_->backend().logs.List(log.user(), EntryId::Max(), limit, logs::ListFilter::kUrgent,
+                            [weak = weak_from_this(), channel](const Result<logs::ListPage>& page) {
+                              if (auto self = weak.lock()) self->session_->OnUrgent(channel, page);
                             });
 }
 
-void UserSession::StoreReceipt(EntryId cursor) { hub_->StoreReceipt(session_->user(), session_->device(), cursor); }
+void UserSession::StoreReceipt(const std::string& topic, EntryId cursor) {
+  if (topic.empty()) hub_->StoreReceipt(session_->user(), session_->device(), cursor);
+}
 
 void UserSession::StoreMark(std::string i, logs::MarkRequest request) {
   hub_->backend().logs.Mark(std::move(request),

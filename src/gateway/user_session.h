@@ -29,7 +29,7 @@ class UserSession final : public session::SessionHost, public std::enable_shared
 
   // `sink` outlives it.
   UserSession(Hub& hub, Sink& sink, session::SessionOptions options);
-  ~UserSession() override;
+  ~UserSession() override = default;
 
   session::Session& session() { return *session_; }
   // The sink is on `home` now: opens the log.
@@ -46,16 +46,19 @@ class UserSession final : public session::SessionHost, public std::enable_shared
   void End(session::CloseCode code, std::string_view message) override { sink_.EndSession(code, message); }
   base::Result<auth::Identity> Verify(std::string_view token) override { return hub_->tokens().Verify(token); }
   void OpenLog(const std::string& user, const std::string& device) override;
-  void ReadLog(model::EntryId after, size_t max_entries, size_t max_bytes) override;
+  void OpenTopic(session::ChannelNumber channel, const std::string& topic) override;
+  void LoadTopics() override;
+  void CloseLog(logs::LiveLog& log) override { hub_->ReleaseLog(log); }
+  void ReadLog(session::ChannelNumber channel, const logs::LiveLog& log, model::EntryId after, size_t max_entries,
+               size_t max_bytes) override;
   void ListLog(std::string i, model::EntryId before, size_t limit, logs::ListFilter filter) override;
-  void ListUrgent(size_t limit) override;
-  void StoreReceipt(model::EntryId cursor) override;
+  void ListUrgent(session::ChannelNumber channel, const logs::LiveLog& log, size_t limit) override;
+  void StoreReceipt(const std::string& topic, model::EntryId cursor) override;
   void StoreMark(std::string i, logs::MarkRequest request) override;
 
   Hub* hub_;
   Sink& sink_;
   std::string epoch_;
-  logs::LiveLog* log_ = nullptr;  // held by session_ following it
   std::unique_ptr<session::Session> session_;
 };
 

@@ -73,7 +73,8 @@ class LogStore {
   virtual void SetPreferences(const std::string& user, state::Preferences preferences,
                               std::function<void(const base::Status&)> then) = 0;
 
-  // Somebody of that user is connected here, and updates of the log are wanted; or nobody is any more.
+  // Somebody of that user is connected here, and updates of the log are wanted; or nobody is any more. Each Core says
+  // so of its own: a topic's log may be live on several.
   virtual void Watch(const std::string& user) = 0;
   virtual void Unwatch(const std::string& user) = 0;
 };

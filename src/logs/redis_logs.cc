@@ -297,26 +297,30 @@ void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended
 }
 
 void RedisLogs::Watch(const std::string& user) {
-  OnStoreCore([this, user] { SendWatch(user, Hint::kNone); });
+  OnStoreCore([this, user] {
+    if (++watched_[user].watchers == 1) SendWatch(user, Hint::kNone);
+  });
 }
 
 void RedisLogs::Unwatch(const std::string& user) {
   OnStoreCore([this, user] {
-    watched_.erase(user);
+    auto found = watched_.find(user);
+    if (found == watched_.end() || --found->second.watchers > 0) return;
+    watched_.erase(found);
     DropWatcher(user, options_.node);
   });
 }
 
 void RedisLogs::SendWatch(const std::string& user, Hint hint) {
   const uint64_t send = ++watch_sends_;
-  watched_[user] = send;
+  watched_[user].send = send;
   Question question = QuestionFor(scripts_->watch, user, {WatchersKey(user)}, {options_.node});
   Evaluate(std::move(question), [this, user, hint, send](const Result<RespReply>& reply) {
     auto found = watched_.find(user);
-    if (found == watched_.end() || found->second != send) return;  // a later one counts
+    if (found == watched_.end() || found->second.send != send) return;  // a later one counts
     if (!reply.ok()) {
       if (reply.status().code() == Code::kCancelled) return;
-      found->second = kUnsent;
+      found->second.send = kUnsent;
       unsent_.push_back(user);
       return SendUnsentWatchesIn(kWatchRetryMs);
     }
@@ -350,15 +354,15 @@ void RedisLogs::SendUnsentWatches() {
     const std::string user = std::move(unsent_.front());
     unsent_.pop_front();
     auto found = watched_.find(user);
-    if (found != watched_.end() && found->second == kUnsent) SendWatch(user, Hint::kHead);
+    if (found != watched_.end() && found->second.send == kUnsent) SendWatch(user, Hint::kHead);
   }
   if (!unsent_.empty()) SendUnsentWatchesIn(outage ? kWatchesApartInOutageMs : kWatchesApartMs);
 }
 
 void RedisLogs::WatchAgain() {
   unsent_.clear();
-  for (auto& [user, send] : watched_) {
-    send = kUnsent;
+  for (auto& [user, watched] : watched_) {
+    watched.send = kUnsent;
     unsent_.push_back(user);
   }
   SendUnsentWatches();

@@ -99,6 +99,7 @@ class RedisLogs final : public LogStore {
   void SetPreferences(const std::string& user, state::Preferences preferences,
                       std::function<void(const base::Status&)> then) override;
   // A watch that could not be stored is tried again until it is, and then the listener gets the log's head as a hint.
+  // Counted: as many Unwatch() end it.
   void Watch(const std::string& user) override;
   void Unwatch(const std::string& user) override;
 
@@ -163,7 +164,11 @@ class RedisLogs final : public LogStore {
   const RedisLogsOptions options_;
   const std::unique_ptr<const Scripts> scripts_;
   std::map<std::string, Receipts> receipts_;
-  TextMap<uint64_t> watched_;  // user -> number of the send that tells of it; kUnsent
+  struct Watched {
+    uint64_t send = kUnsent;  // number of the send that tells of it
+    size_t watchers = 0;      // Cores: a topic's log may be live on several
+  };
+  TextMap<Watched> watched_;  // by user
   uint64_t watch_sends_ = kUnsent;
   std::deque<std::string> unsent_;    // users whose watch is to be sent, some at a time; those not kUnsent are not
   bool watch_timer_ = false;          // SendUnsentWatches() will be called

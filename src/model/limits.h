@@ -11,6 +11,7 @@ inline constexpr size_t kMaxIngestBody = 1 << 20;             // bytes of one HT
 inline constexpr size_t kMaxNotificationsPerRequest = 1'000;  // items of an array or NDJSON body: 400
 inline constexpr size_t kMaxRecipients = 1'000;               // user_ids of one notification: 400
 inline constexpr size_t kMaxUserId = 256;                     // bytes of UTF-8
+inline constexpr size_t kMaxTopic = 128;                      // bytes
 inline constexpr size_t kMaxMessage = 16 << 10;               // bytes of UTF-8
 inline constexpr size_t kMaxTitle = 1 << 10;
 inline constexpr size_t kMaxUrl = 2 << 10;
@@ -31,6 +32,8 @@ inline constexpr size_t kMaxFrameIn = 32 << 10;  // bytes of one WebSocket messa
 inline constexpr size_t kMaxMarkIds = 1'000;     // nids of one mark
 inline constexpr int kDefaultCredit = 64;        // items un-acked on one session
 inline constexpr int kMaxCredit = 1'024;
+inline constexpr size_t kMaxTopics =
+    100;                                // of one session, those that are followed included; of a hello, `sub`, `unsub`
 inline constexpr size_t kMaxEarly = 8;  // early copies of urgent items that are out beside the credit
 inline constexpr int kDefaultListLimit = 50;
 inline constexpr int kMaxListLimit = 200;

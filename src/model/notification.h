@@ -26,10 +26,11 @@ struct Action {
 using StreamFields = std::vector<std::pair<std::string, std::string>>;
 
 struct Notification {
-  std::vector<std::string> users;  // 1 to kMaxRecipients valid user ids, each once
-  std::string message;             // 1 to kMaxMessage bytes; the `body` of an item
-  std::string title, url, icon;    // empty: not given
-  std::string lang;                // BCP 47; empty: not given
+  // The logs it goes to: 1 to kMaxRecipients valid user ids, each once; or one TopicLog (model/topic.h).
+  std::vector<std::string> users;
+  std::string message;           // 1 to kMaxMessage bytes; the `body` of an item
+  std::string title, url, icon;  // empty: not given
+  std::string lang;              // BCP 47; empty: not given
   std::vector<Action> actions;
   Priority priority = Priority::kNormal;
   std::string data;                                     // raw JSON text of an object, exactly as sent; empty: not given

@@ -1,6 +1,7 @@
 // For tests: a host that writes down what its session does, and a session with it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,8 @@ class ScriptedHost final : public SessionHost {
   std::vector<std::string> asked;  // "open ...", "read ...", ...
   bool congested = false;
   std::vector<std::pair<std::string, logs::MarkRequest>> marks;
+  std::map<std::string, ChannelNumber> numbers;  // of the topics that were opened
+  std::vector<std::string> closed;               // logs
 
   void Send(std::string_view frame, std::optional<EntryId> cur) override {
     said.emplace_back(frame);
@@ -91,24 +94,40 @@ class ScriptedHost final : public SessionHost {
     if (token == "bad") return Status(Code::kUnauthenticated, "the token's signature is wrong");
     if (token == "old") return Status(Code::kExpired, "the token has expired");
     auth::Identity identity;
-    const size_t colon = token.find(':');
-    identity.user = token.substr(0, colon);
+    const size_t colon = token.find(':'), bar = token.find('|');  // user:life in ms|topic|topic
+    identity.user = token.substr(0, std::min(colon, bar));
     identity.expires_ms =
         colon == token.npos ? kWall + 3'600'000 : kWall + std::stoll(std::string(token.substr(colon + 1)));
+    identity.topics.limited = bar != token.npos;
+    while (token.find('|') != token.npos) {
+      token.remove_prefix(token.find('|') + 1);
+      identity.topics.patterns.emplace_back(token.substr(0, token.find('|')));
+    }
     return identity;
   }
   void OpenLog(const std::string& user, const std::string& device) override {
     asked.push_back("open " + user + " " + device);
   }
-  void ReadLog(EntryId after, size_t max_entries, size_t) override {
-    asked.push_back("read " + after.ToString() + " " + std::to_string(max_entries));
+  void OpenTopic(ChannelNumber channel, const std::string& topic) override {
+    asked.push_back("topic " + topic);
+    numbers[topic] = channel;
+  }
+  void LoadTopics() override { asked.push_back("topics"); }
+  void CloseLog(logs::LiveLog& log) override { closed.push_back(log.user()); }
+  void ReadLog(ChannelNumber channel, const logs::LiveLog& log, EntryId after, size_t max_entries, size_t) override {
+    const std::string of = channel == kOwnChannel ? "" : log.user() + " ";
+    asked.push_back("read " + of + after.ToString() + " " + std::to_string(max_entries));
   }
   void ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) override {
     asked.push_back("list " + i + " " + (before == EntryId::Max() ? "max" : before.ToString()) + " " +
                     std::to_string(limit) + " " + std::to_string(static_cast<int>(filter)));
   }
-  void ListUrgent(size_t limit) override { asked.push_back("urgent " + std::to_string(limit)); }
-  void StoreReceipt(EntryId cursor) override { asked.push_back("receipt " + cursor.ToString()); }
+  void ListUrgent(ChannelNumber, const logs::LiveLog&, size_t limit) override {
+    asked.push_back("urgent " + std::to_string(limit));
+  }
+  void StoreReceipt(const std::string& topic, EntryId cursor) override {
+    asked.push_back("receipt " + (topic.empty() ? "" : topic + " ") + cursor.ToString());
+  }
   void StoreMark(std::string i, logs::MarkRequest request) override {
     asked.push_back("mark " + i);
     marks.emplace_back(std::move(i), std::move(request));
@@ -145,7 +164,14 @@ class SessionTest : public testing::Test {
   }
   void Append(std::vector<LogEntryPtr> entries, uint64_t floor = 0) {
     log_.Apply({"ann", std::move(entries), {floor, 0}, {9, 9, {}}});
-    session_->OnLogAdvanced();
+    Advance();
+  }
+  // What LiveLogs tells of the log.
+  void Advance() {
+    for (logs::LogFollower* follower : log_.followers()) follower->OnLogAdvanced();
+  }
+  void Lose() {
+    for (logs::LogFollower* follower : log_.followers()) follower->OnLogLost();
   }
   void AnswerRead(std::vector<LogEntryPtr> entries, bool complete, bool gap = false) {
     LogPiece piece;
@@ -153,7 +179,7 @@ class SessionTest : public testing::Test {
     piece.complete = complete;
     piece.gap = gap;
     piece.lost = lost_;
-    session_->OnLogRead(piece);
+    session_->OnLogRead(kOwnChannel, piece);
   }
   // What the session has sent since the last time.
   std::vector<std::string> Said() { return std::exchange(host_.said, {}); }

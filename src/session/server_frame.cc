@@ -50,6 +50,57 @@ void ReplyStart(std::string& out, std::string_view type, std::string_view i) {
 
 constexpr std::string_view kResumeNames[] = {"ok", "gap", "reset", "fresh"};
 
+std::string_view ResumeName(const ChannelStart& start) { return kResumeNames[static_cast<size_t>(start.resume)]; }
+
+// `t` and, of a topic, `ch`.
+void FrameStart(std::string& out, std::string_view type, std::string_view topic) {
+  out.append("{\"t\":\"").append(type).append("\"");
+  if (!topic.empty()) String(out, ",\"ch\":", topic);
+}
+
+void ChannelMembers(std::string& out, const ChannelStart& start) {
+  Id(out, ",\"head\":", start.head);
+  Id(out, ",\"floor\":", start.floor);
+  Id(out, ",\"cur\":", start.cur);
+  String(out, ",\"resume\":", ResumeName(start));
+}
+
+void RefusalMembers(std::string& out, const Refusal& refusal) {
+  String(out, "\"code\":", refusal.code);
+  String(out, ",\"msg\":", refusal.message);
+}
+
+// The members of ChannelMembers, each as a map by channel; and `refused`, if anything was.
+void ChannelMaps(std::string& out, const Welcome& welcome) {
+  const auto map = [&](std::string_view name, auto append) {
+    out += name;
+    append(welcome.own);
+    for (const ChannelStart& start : welcome.topics) {
+      out.push_back(',');
+      append(start);
+    }
+    out.push_back('}');
+  };
+  const auto of = [&out](const ChannelStart& start) {
+    AppendJsonString(out, start.topic);
+    return std::string_view(":");
+  };
+  map(",\"head\":{", [&](const ChannelStart& start) { Id(out, of(start), start.head); });
+  map(",\"floor\":{", [&](const ChannelStart& start) { Id(out, of(start), start.floor); });
+  map(",\"cur\":{", [&](const ChannelStart& start) { Id(out, of(start), start.cur); });
+  map(",\"resume\":{", [&](const ChannelStart& start) { String(out, of(start), ResumeName(start)); });
+  if (welcome.refused.empty()) return;
+  out += ",\"refused\":{";
+  for (const Refusal& refusal : welcome.refused) {
+    if (out.back() != '{') out.push_back(',');
+    String(out, "", refusal.topic);
+    out += ":{";
+    RefusalMembers(out, refusal);
+    out.push_back('}');
+  }
+  out.push_back('}');
+}
+
 }  // namespace
 
 std::string_view Explain(CloseCode code) {
@@ -82,14 +133,15 @@ void AppendWelcome(std::string& out, const Welcome& welcome) {
   String(out, "{\"t\":\"welcome\",\"sid\":", welcome.sid);
   String(out, ",\"user\":", welcome.user);
   String(out, ",\"epoch\":", welcome.epoch);
-  Id(out, ",\"head\":", welcome.head);
-  Id(out, ",\"floor\":", welcome.floor);
-  Id(out, ",\"cur\":", welcome.cur);
-  String(out, ",\"resume\":", kResumeNames[static_cast<size_t>(welcome.resume)]);
+  if (welcome.knows_topics) {
+    ChannelMaps(out, welcome);
+  } else {
+    ChannelMembers(out, welcome.own);
+  }
   Number(out, ",\"ping\":", model::kPingMs / 1000);
   Number(out, ",\"ttl\":", welcome.ttl_s);
   out += ",\"counts\":";
-  AppendCounts(out, welcome.head, welcome.counts);
+  AppendCounts(out, welcome.own.head, welcome.own.counts);
   Number(out, ",\"now\":", welcome.now_ms);
   out.push_back('}');
 }
@@ -100,16 +152,19 @@ void AppendItem(std::string& out, const LogLine& line) {
   ItemMembers(out, line);
 }
 
-void AppendNotifications(std::string& out, EntryId prev, EntryId cur, std::span<const LogLine> lines, bool more) {
-  Id(out, "{\"t\":\"n\",\"prev\":", prev);
+void AppendNotifications(std::string& out, std::string_view topic, EntryId prev, EntryId cur,
+                         std::span<const LogLine> lines, bool more) {
+  FrameStart(out, "n", topic);
+  Id(out, ",\"prev\":", prev);
   Id(out, ",\"cur\":", cur);
   Items(out, lines);
   if (more) out += ",\"more\":true";
   out.push_back('}');
 }
 
-void AppendEarlyCopies(std::string& out, EntryId cur, std::span<const LogLine> lines) {
-  Id(out, "{\"t\":\"n\",\"prev\":null,\"cur\":", cur);
+void AppendEarlyCopies(std::string& out, std::string_view topic, EntryId cur, std::span<const LogLine> lines) {
+  FrameStart(out, "n", topic);
+  Id(out, ",\"prev\":null,\"cur\":", cur);
   out += ",\"items\":[";
   for (const LogLine& line : lines) {
     if (out.back() != '[') out.push_back(',');
@@ -119,9 +174,10 @@ void AppendEarlyCopies(std::string& out, EntryId cur, std::span<const LogLine> l
   out += "]}";
 }
 
-void AppendStateChange(std::string& out, EntryId prev, const logs::LogEntry& entry) {
+void AppendStateChange(std::string& out, std::string_view topic, EntryId prev, const logs::LogEntry& entry) {
   const logs::StateChange& change = *entry.change;
-  Id(out, "{\"t\":\"st\",\"id\":", entry.id);
+  FrameStart(out, "st", topic);
+  Id(out, ",\"id\":", entry.id);
   Id(out, ",\"prev\":", prev);
   Id(out, ",\"cur\":", entry.id);
   String(out, ",\"op\":", model::MarkOpName(change.op));
@@ -136,8 +192,10 @@ void AppendStateChange(std::string& out, EntryId prev, const logs::LogEntry& ent
     out.push_back(']');
   }
   if (!change.by.empty()) String(out, ",\"by\":", change.by);
-  out += ",\"counts\":";
-  AppendCounts(out, entry.id, change.counts);
+  if (topic.empty()) {  // those of a topic's log are nobody's
+    out += ",\"counts\":";
+    AppendCounts(out, entry.id, change.counts);
+  }
   out.push_back('}');
 }
 
@@ -161,6 +219,40 @@ void AppendOkCounts(std::string& out, std::string_view i, EntryId at, const Coun
   out.push_back('}');
 }
 
+void AppendOkTopics(std::string& out, std::string_view i, std::span<const ChannelStart> started,
+                    std::span<const Refusal> refused) {
+  ReplyStart(out, "ok", i);
+  out += ",\"topics\":{";
+  const auto member = [&out](std::string_view topic) {
+    if (out.back() != '{') out.push_back(',');
+    AppendJsonString(out, topic);
+    out += ":{";
+  };
+  for (const ChannelStart& start : started) {
+    member(start.topic);
+    std::string members;
+    ChannelMembers(members, start);
+    out.append(members, 1).push_back('}');  // behind its comma
+  }
+  for (const Refusal& refusal : refused) {
+    member(refusal.topic);
+    RefusalMembers(out, refusal);
+    out.push_back('}');
+  }
+  out += "}}";
+}
+
+void AppendOkEnded(std::string& out, std::string_view i, std::span<const std::string> topics) {
+  ReplyStart(out, "ok", i);
+  out += ",\"topics\":{";
+  for (const std::string& topic : topics) {
+    if (out.back() != '{') out.push_back(',');
+    AppendJsonString(out, topic);
+    out += ":{}";
+  }
+  out += "}}";
+}
+
 void AppendOkTtl(std::string& out, std::string_view i, int64_t ttl_s) {
   ReplyStart(out, "ok", i);
   Number(out, ",\"ttl\":", ttl_s);
@@ -182,6 +274,13 @@ void AppendError(std::string& out, std::string_view i, std::string_view code, st
   String(out, ",\"msg\":", message);
   out.append(",\"retry\":").append(retry == Retry::kLater ? "true" : "false");
   out.append(",\"doc\":\"/docs/errors#").append(code).append("\"}");
+}
+
+void AppendEnd(std::string& out, const Refusal& ended) {
+  FrameStart(out, "end", ended.topic);
+  out.push_back(',');
+  RefusalMembers(out, ended);
+  out.push_back('}');
 }
 
 void AppendPing(std::string& out, int64_t now_ms) {

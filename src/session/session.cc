@@ -11,24 +11,14 @@ namespace {
 
 using base::Code;
 using base::Result;
-using logs::LogLine;
 using model::EntryId;
-using model::Priority;
 
 // Of one session, waiting for an answer at once. A page may be long.
 constexpr uint8_t kMaxMarksDue = 64;
 constexpr uint8_t kMaxListsDue = 4;
-// Entries looked at when there is no credit for items.
-constexpr size_t kChangesAhead = 16;
 constexpr int64_t kWarnBeforeExpiryMs = 60'000;
 
-base::Counter delivered("tocsin_items_sent_total", "Items sent to sessions, repeats included");
-base::Counter overtook("tocsin_early_copies_total", "Urgent items sent ahead of a backlog");
-base::Counter acked("tocsin_items_acked_total", "Items that devices have acknowledged");
 base::Counter welcomes("tocsin_sessions_total", "Sessions that were welcomed");
-base::Counter gaps("tocsin_resumes_total", "Sessions by how they resumed", "resume=\"gap\"");
-base::Counter resets("tocsin_resumes_total", "Sessions by how they resumed", "resume=\"reset\"");
-
 // What the client is told of a failure of ours. The status may name files of this machine; it is not for the client.
 struct Failure {
   std::string_view code, message;
@@ -49,20 +39,12 @@ Failure FailureOf(Code code) {
   }
 }
 
-// The last id before a moment.
-EntryId Before(int64_t ms) {
-  if (ms <= 0) return {};
-  return *EntryId{static_cast<uint64_t>(ms), 0}.Previous();
-}
-
 }  // namespace
 
-Session::Session(SessionHost& host, SessionOptions options, Moment now)
-    : host_(host), options_(std::move(options)), heard_ms_(now.monotonic_ms) {}
+Session::Session(SessionHost& its_host, SessionOptions options, Moment now)
+    : Carrier(its_host), options_(std::move(options)), heard_ms_(now.monotonic_ms), own_(*this, kOwnChannel, {}) {}
 
-Session::~Session() {
-  if (log_ != nullptr) log_->Leave(*this);
-}
+Session::~Session() = default;
 
 void Session::OnMessage(std::string_view text, Moment now) {
   if (state_ != State::kAwaitHello) heard_ms_ = now.monotonic_ms;  // else chatter would put off the deadline
@@ -88,6 +70,8 @@ void Session::OnFrame(std::string_view object, Moment now) {
   if (auto* mark = std::get_if<wire::Mark>(&frame)) return On(*mark);
   if (auto* list = std::get_if<wire::List>(&frame)) return On(*list);
   if (auto* token = std::get_if<wire::AuthToken>(&frame)) return On(*token, now);
+  if (auto* request = std::get_if<wire::Subscribe>(&frame)) return On(*request);
+  if (auto* request = std::get_if<wire::Unsubscribe>(&frame)) return On(*request);
 }
 
 void Session::On(wire::Hello& hello) {
@@ -95,7 +79,7 @@ void Session::On(wire::Hello& hello) {
   const std::string token = hello.token.empty() ? std::exchange(options_.header_token, {}) : std::move(hello.token);
   hello.token.clear();
   if (token.empty()) return Bye(CloseCode::kBadToken, "no token: send it as `tok` in `hello`");
-  auto identity = host_.Verify(token);
+  auto identity = host.Verify(token);
   if (!identity.ok()) {
     const bool expired = identity.status().code() == Code::kExpired;
     return Bye(expired ? CloseCode::kExpired : CloseCode::kBadToken, identity.status().message());
@@ -106,260 +90,114 @@ void Session::On(wire::Hello& hello) {
 void Session::Begin(const auth::Identity& identity, const wire::Hello& hello) {
   CHECK(state_ == State::kAwaitHello);
   state_ = State::kOpening;
-  hello_ = std::make_unique<const wire::Hello>(hello);
+  opening_ = std::make_unique<Opening>();
+  opening_->hello = hello;
+  opening_->token_expires_ms = identity.expires_ms;
   user_ = identity.user;
+  rights_ = identity.topics;
   device_ = hello.device;
-  token_expires_ms_ = identity.expires_ms;
+  has_device = !device_.empty();
   const bool unlimited = options_.credit == SessionOptions::Credit::kUnlimited;
-  credit_ = hello.credit > 0 ? static_cast<uint32_t>(hello.credit) : unlimited ? UINT32_MAX : model::kDefaultCredit;
-  host_.OpenLog(user_, device_);
-}
-
-// Where a client without a cursor starts.
-EntryId Session::Start(const logs::LogHead& head) const {
-  switch (hello_->since.kind) {
-    case wire::Since::Kind::kAll:
-      return head.floor;
-    case wire::Since::Kind::kNew:
-      return head.last;
-    case wire::Since::Kind::kTime:
-      return std::clamp(Before(hello_->since.ms), head.floor, head.last);
-  }
-  return head.floor;
-}
-
-// Where the client stands (semantics: Cursor, prev, cur). Sets told_. `stored`: the cursor kept for its device.
-Resume Session::Place(const logs::LogOpening& opening, std::optional<EntryId> stored) {
-  const logs::LogHead& head = opening.head;
-  EntryId cursor;
-  if (hello_->cursor) {
-    cursor = *hello_->cursor;
-    if (hello_->epoch != opening.epoch || cursor > head.last) {
-      told_ = Start(head);
-      return Resume::kReset;
-    }
-    Settle(cursor);  // the cursor of a hello counts as a receipt
-  } else if (stored) {
-    cursor = receipt_ = std::min(*stored, head.last);
-  } else {
-    told_ = Start(head);
-    return Resume::kFresh;
-  }
-  told_ = std::max(cursor, head.floor);
-  return cursor < head.floor || cursor < opening.lost ? Resume::kGap : Resume::kOk;
+  credit = hello.credit > 0 ? static_cast<uint32_t>(hello.credit) : unlimited ? UINT32_MAX : model::kDefaultCredit;
+  host.OpenLog(user_, device_);
 }
 
 void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& opened, Moment now) {
-  if (state_ != State::kOpening) return;
+  if (state_ != State::kOpening || own_.open()) return;
   if (!opened.ok()) return Bye(CloseCode::kOverload, "the log cannot be read now");
-  log_ = log;
-  log_->Follow(*this);
+  const wire::Hello& hello = opening_->hello;
+  Position position{.cursor = hello.cursor, .same_epoch = hello.epoch == opened->epoch, .since = hello.since};
+  position.stored = opened->device_cursor;
+  if (auto sent = device_.empty() ? std::nullopt : log->SentCursor(device_)) {
+    position.stored = std::max(position.stored.value_or(EntryId{}), *sent);
+  }
+  opening_->epoch = opened->epoch;
+  opening_->own = own_.Open(*log, *opened, position);
+  opening_->at = now;
+  if (!hello.knows_topics) return SendWelcome({}, {});
+  topics_ = std::make_unique<TopicChannels>(static_cast<Carrier&>(*this), rights_);
+  topics_->Start(hello, position.same_epoch,
+                 [this](std::span<const ChannelStart> topics, std::span<const Refusal> refused) {
+                   if (state_ == State::kOpening) SendWelcome(topics, refused);
+                 });
+}
+
+void Session::SendWelcome(std::span<const ChannelStart> topics, std::span<const Refusal> refused) {
+  const std::unique_ptr<Opening> opening = std::move(opening_);
   state_ = State::kLive;
-
-  logs::LogOpening opening = *opened;
-  logs::LogHead& head = opening.head;
-  if (head.last <= log_->last()) {  // else the store is ahead: an update is still on its way here
-    head.last = log_->last();
-    head.floor = log_->floor();
-    head.counts = log_->counts();
-  }
-  std::optional<EntryId> stored = opening.device_cursor;
-  if (auto sent = device_.empty() ? std::nullopt : log_->SentCursor(device_)) {
-    stored = std::max(stored.value_or(EntryId{}), *sent);
-  }
-  const Resume resume = Place(opening, stored);
-  lost_ = opening.lost;
-  if (resume == Resume::kGap) gaps.Add();
-  if (resume == Resume::kReset) resets.Add();
+  is_live = true;
   welcomes.Add();
-
-  const int64_t left_ms = std::max<int64_t>(token_expires_ms_ - now.wall_ms, 0);
-  expires_ms_ = now.monotonic_ms + left_ms;
+  const int64_t left_ms = std::max<int64_t>(opening->token_expires_ms - opening->at.wall_ms, 0);
+  expires_ms_ = opening->at.monotonic_ms + left_ms;
   Welcome welcome;
   welcome.sid = options_.sid;
   welcome.user = user_;
-  welcome.epoch = opening.epoch;
-  welcome.head = head.last;
-  welcome.floor = head.floor;
-  welcome.cur = told_;
-  welcome.resume = resume;
-  welcome.counts = head.counts;
-  welcome.now_ms = now.wall_ms;
+  welcome.epoch = opening->epoch;
+  welcome.own = opening->own;
+  welcome.knows_topics = opening->hello.knows_topics;
+  welcome.topics = topics;
+  welcome.refused = refused;
+  welcome.now_ms = opening->at.wall_ms;
   welcome.ttl_s = left_ms / 1000;
   std::string frame;
   AppendWelcome(frame, welcome);
-  host_.Send(frame, told_);
-  hello_.reset();
+  host.Send(frame, told());
   Advance();
+}
+
+void Session::OnTopicsLoaded(const Result<logs::TopicRecords>& records) {
+  if (state_ != State::kEnded && topics_) topics_->OnLoaded(records);
+}
+
+void Session::OnTopicOpened(ChannelNumber channel, logs::LiveLog* log, const Result<logs::LogOpening>& opened) {
+  if (state_ != State::kEnded && topics_) topics_->OnOpened(channel, log, opened);
+}
+
+// Null: it has ended.
+Channel* Session::ChannelOf(ChannelNumber number) {
+  if (number == kOwnChannel) return &own_;
+  return topics_ ? topics_->Find(number) : nullptr;
+}
+
+void Session::OnLogRead(ChannelNumber channel, const Result<logs::LogPiece>& piece) {
+  if (Channel* found = ChannelOf(channel)) found->OnLogRead(piece);
+}
+
+void Session::OnUrgent(ChannelNumber channel, const Result<logs::ListPage>& page) {
+  if (Channel* found = ChannelOf(channel)) found->OnUrgent(page);
 }
 
 void Session::Advance() {
-  Pull();
-  if (log_ != nullptr) log_->Settle();
-}
-
-void Session::Pull() {
-  if (state_ != State::kLive || reading_ || pulling_) return;
-  pulling_ = true;
-  while (state_ == State::kLive && told_ < log_->last() && !waits_for_credit_ && !host_.Congested()) {
-    const size_t room = credit_ > sent_.size() ? credit_ - sent_.size() : 0;
-    // One more than there is credit for tells whether a state change comes next. Where one did, more of them may.
-    const size_t wanted = room > 0 ? std::min<size_t>(room, model::kMaxCredit) + 1 : kChangesAhead;
-    const EntryId before = told_;
-    if (log_->TailCovers(told_)) {
-      Deliver(log_->Tail(told_, wanted), log_->last());
-    } else {
-      reading_ = true;
-      reading_to_ = log_->last();
-      host_.ReadLog(told_, wanted, model::kFrameTarget);
-    }
-    if (reading_ || told_ == before) break;  // OnLogRead goes on, or there is nothing to go on with
-  }
-  pulling_ = false;
-  if (waits_for_credit_) Overtake();
-}
-
-void Session::OnLogRead(const Result<logs::LogPiece>& piece) {
-  if (state_ != State::kLive || !reading_) return;
-  reading_ = false;
-  if (!piece.ok()) return Bye(CloseCode::kOverload, "the log cannot be read now");
-  // Before the word of it came here: to go on would take the client past what was lost, as if nothing were missing.
-  if (piece->lost > lost_) return Bye(CloseCode::kLogLost);
-  const bool long_backlog = !piece->complete;
-  Deliver(*piece, reading_to_);
-  Advance();
-  if (long_backlog) Overtake();
-}
-
-// Sends early copies of what is urgent and lies behind what cannot be sent yet.
-void Session::Overtake() {
-  // Where nothing has to be acknowledged, what came again in its order is not out any more.
-  if (unlimited()) std::erase_if(early_, [this](const Early& copy) { return copy.id <= told_; });
-  if (state_ != State::kLive || host_.Congested() || looking_to_ != EntryId{} || early_.size() >= model::kMaxEarly)
-    return;
-  overtaken_to_ = std::max(overtaken_to_, told_);
-  const EntryId last = log_->last();
-  if (overtaken_to_ >= last) return;
-  if (log_->TailCovers(overtaken_to_)) return SendEarly(log_->Tail(overtaken_to_, SIZE_MAX).lines, last);
-  const auto& unread = log_->counts().unread_by_priority;
-  if (unread[static_cast<size_t>(Priority::kHigh)] + unread[static_cast<size_t>(Priority::kCritical)] == 0) {
-    overtaken_to_ = last;
-    return;
-  }
-  looking_to_ = last;
-  host_.ListUrgent(2 * model::kMaxEarly);
-}
-
-void Session::OnUrgent(const Result<logs::ListPage>& page) {
-  const EntryId covered = std::exchange(looking_to_, EntryId{});
-  if (state_ != State::kLive || !page.ok()) return;  // they come in their order
-  std::vector<LogLine> lines(page->lines.rbegin(), page->lines.rend());
-  std::erase_if(lines, [&](const LogLine& line) {  // what came after the question is in the tail, or asked for next
-    return line.entry->id <= overtaken_to_ || line.entry->id > covered;
-  });
-  SendEarly(lines, covered);
-}
-
-// `lines` in order; all that is urgent up to `covered` and worth an early copy is among them.
-void Session::SendEarly(const std::vector<LogLine>& lines, EntryId covered) {
-  std::vector<LogLine> urgent;
-  for (const LogLine& line : lines) {
-    const logs::LogEntry& entry = *line.entry;
-    if (entry.id <= told_ || !entry.is_item() || !model::IsUrgent(entry.priority)) continue;
-    if (line.state >= logs::ItemState::kRead) continue;
-    if (early_.size() == model::kMaxEarly) {  // the rest when one of these is acknowledged
-      covered = urgent.empty() ? overtaken_to_ : urgent.back().entry->id;
-      break;
-    }
-    early_.push_back({entry.id, entry.nid});
-    urgent.push_back(line);
-  }
-  overtaken_to_ = std::max(overtaken_to_, covered);
-  if (urgent.empty()) return;
-  std::string frame;
-  AppendEarlyCopies(frame, told_, urgent);
-  overtook.Add(static_cast<int64_t>(urgent.size()));
-  host_.Send(frame, std::nullopt);
-}
-
-// Sends the lines in order until credit ends. `covered`: where the log ended when they were read.
-void Session::Deliver(const logs::LogPiece& piece, EntryId covered) {
-  if (piece.gap)
-    return Bye(CloseCode::kSlow, "the log was trimmed beyond this cursor; what is left follows a new hello");
-  const std::span<const LogLine> lines(piece.lines);
-  size_t first = 0, bytes = 0;  // of the items that wait to be sent in one frame
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const logs::LogEntry& entry = *lines[i].entry;
-    if (!entry.is_item()) {
-      SendItems(lines.subspan(first, i - first));
-      std::string frame;
-      AppendStateChange(frame, told_, entry);
-      told_ = entry.id;
-      host_.Send(frame, told_);
-      first = i + 1;
-      bytes = 0;
-      continue;
-    }
-    if (sent_.size() + (i - first) >= credit_) {
-      SendItems(lines.subspan(first, i - first));
-      waits_for_credit_ = true;
-      return;
-    }
-    bytes += entry.bytes();
-    if (bytes >= model::kFrameTarget) {
-      SendItems(lines.subspan(first, i + 1 - first));
-      first = i + 1;
-      bytes = 0;
-    }
-  }
-  SendItems(lines.subspan(first));
-  if (piece.complete && told_ < covered) {  // what lies between was deleted
-    std::string frame;
-    AppendNotifications(frame, told_, covered, {}, false);
-    told_ = covered;
-    host_.Send(frame, told_);
-  }
-}
-
-void Session::SendItems(std::span<const LogLine> items) {
-  if (items.empty()) return;
-  const EntryId prev = std::exchange(told_, items.back().entry->id);
-  std::string frame;
-  AppendNotifications(frame, prev, told_, items, told_ < log_->last());
-  if (!unlimited()) {
-    for (const LogLine& line : items) sent_.push_back(line.entry->id);
-  }
-  delivered.Add(static_cast<int64_t>(items.size()));
-  host_.Send(frame, told_);
-}
-
-// The device has everything up to `cursor`.
-void Session::Settle(EntryId cursor) {
-  const auto keep = std::upper_bound(sent_.begin(), sent_.end(), cursor);
-  if (keep != sent_.begin()) waits_for_credit_ = false;
-  acked.Add(keep - sent_.begin());
-  sent_.erase(sent_.begin(), keep);
-  if (sent_.empty()) std::vector<EntryId>().swap(sent_);  // idle sessions hold no buffers
-  std::erase_if(early_, [cursor](const Early& copy) { return copy.id <= cursor; });
-  if (device_.empty() || cursor <= receipt_) return;
-  receipt_ = cursor;
-  host_.StoreReceipt(cursor);
+  own_.Advance();
+  if (topics_) topics_->Advance();
 }
 
 void Session::On(wire::Ack& ack) {
-  if (!ack.channel.empty()) return;  // topics do not exist yet
   if (!ack.nids.empty()) {
-    std::erase_if(early_, [&ack](const Early& copy) {
-      return std::find(ack.nids.begin(), ack.nids.end(), copy.nid) != ack.nids.end();
-    });
+    own_.SettleEarly(ack.nids);
+    if (topics_) topics_->SettleEarly(ack.nids);
   }
-  if (ack.cursor) Settle(std::min(*ack.cursor, told_));
+  Channel* channel = ack.channel.empty() ? &own_ : topics_ ? topics_->Find(ack.channel) : nullptr;
+  if (ack.cursor && channel != nullptr && channel->open()) channel->Settle(std::min(*ack.cursor, channel->told()));
   Advance();
+}
+
+void Session::On(wire::Subscribe& request) {
+  if (!topics_) topics_ = std::make_unique<TopicChannels>(static_cast<Carrier&>(*this), rights_);
+  const std::string i = request.correlator;
+  if (!topics_->Subscribe(std::move(request))) {
+    SendError(i, "overload", "too many `sub` wait for an answer", Retry::kLater);
+  }
+}
+
+void Session::On(wire::Unsubscribe& request) {
+  if (!topics_) topics_ = std::make_unique<TopicChannels>(static_cast<Carrier&>(*this), rights_);
+  topics_->Unsubscribe(request);
 }
 
 void Session::On(wire::Mark& mark) {
   if (!mark.channel.empty()) {
-    return SendError(mark.correlator, "bad_request", "`ch`: there are no topics yet", Retry::kNo);
+    return SendError(mark.correlator, "bad_request", "`ch`: items of topics cannot be marked yet", Retry::kNo);
   }
   if (marks_due_ >= kMaxMarksDue) {
     return SendError(mark.correlator, "overload", "too many marks wait for an answer", Retry::kLater);
@@ -372,7 +210,7 @@ void Session::On(wire::Mark& mark) {
   request.nids = std::move(mark.nids);
   request.upto = mark.upto;
   request.mid = std::move(mark.mark_id);
-  host_.StoreMark(std::move(mark.correlator), std::move(request));
+  host.StoreMark(std::move(mark.correlator), std::move(request));
 }
 
 void Session::On(wire::List& list) {
@@ -391,12 +229,12 @@ void Session::On(wire::List& list) {
     return SendError(list.correlator, "overload", "too many lists wait for an answer", Retry::kLater);
   }
   ++lists_due_;
-  host_.ListLog(std::move(list.correlator), before,
-                static_cast<size_t>(list.limit > 0 ? list.limit : model::kDefaultListLimit), *filter);
+  host.ListLog(std::move(list.correlator), before,
+               static_cast<size_t>(list.limit > 0 ? list.limit : model::kDefaultListLimit), *filter);
 }
 
 void Session::On(wire::AuthToken& token, Moment now) {
-  auto identity = host_.Verify(token.token);
+  auto identity = host.Verify(token.token);
   if (!identity.ok()) {
     const bool expired = identity.status().code() == Code::kExpired;
     return SendError(token.correlator, expired ? "token_expired" : "bad_token", identity.status().message(),
@@ -409,9 +247,12 @@ void Session::On(wire::AuthToken& token, Moment now) {
   const int64_t left_ms = std::max<int64_t>(identity->expires_ms - now.wall_ms, 0);
   expires_ms_ = now.monotonic_ms + left_ms;
   warned_ = false;
+  rights_ = identity->topics;
+  if (topics_) topics_->SetRights(rights_);
   std::string frame;
   AppendOkTtl(frame, token.correlator, left_ms / 1000);
-  host_.Send(frame, std::nullopt);
+  host.Send(frame, std::nullopt);
+  Advance();  // with the credit of what has ended
 }
 
 void Session::OnListed(std::string_view i, const Result<logs::ListPage>& page) {
@@ -419,8 +260,8 @@ void Session::OnListed(std::string_view i, const Result<logs::ListPage>& page) {
   --lists_due_;
   if (!page.ok()) return SendFailure(i, page.status());
   std::string frame;
-  AppendOkPage(frame, i, *page, log_->last(), log_->counts());
-  host_.Send(frame, std::nullopt);
+  AppendOkPage(frame, i, *page, own_.log()->last(), own_.log()->counts());
+  host.Send(frame, std::nullopt);
 }
 
 void Session::OnMarked(std::string_view i, const Result<logs::Counts>& counts) {
@@ -429,11 +270,9 @@ void Session::OnMarked(std::string_view i, const Result<logs::Counts>& counts) {
   if (!counts.ok()) return SendFailure(i, counts.status());
   std::string frame;
   // Those of the log, not of the mark: they belong to the id that is named with them.
-  AppendOkCounts(frame, i, log_->last(), log_->counts());
-  host_.Send(frame, std::nullopt);
+  AppendOkCounts(frame, i, own_.log()->last(), own_.log()->counts());
+  host.Send(frame, std::nullopt);
 }
-
-void Session::OnLogLost() { Bye(CloseCode::kLogLost); }
 
 void Session::OnWritable() { Advance(); }
 
@@ -450,7 +289,7 @@ void Session::OnTick(Moment now) {
     warned_ = true;
     std::string frame;
     AppendWarn(frame, "token_expiring", left_ms);
-    host_.Send(frame, std::nullopt);
+    host.Send(frame, std::nullopt);
   }
   if (options_.liveness == SessionOptions::Liveness::kNone) return Advance();
   if (pinged_) {
@@ -460,7 +299,7 @@ void Session::OnTick(Moment now) {
     pinged_ms_ = now.monotonic_ms;
     std::string frame;
     AppendPing(frame, now.wall_ms);
-    host_.Send(frame, std::nullopt);
+    host.Send(frame, std::nullopt);
     Advance();  // a wake-up that was lost costs no more than this
   }
 }
@@ -471,16 +310,17 @@ void Session::Bye(CloseCode code, std::string_view message) { End(code, message,
 void Session::End(CloseCode code, std::string_view message, int64_t after_ms) {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
+  is_live = false;
   std::string frame;
   AppendBye(frame, code, message, after_ms);
-  host_.Send(frame, std::nullopt);
-  host_.End(code, message.empty() ? Explain(code) : message);
+  host.Send(frame, std::nullopt);
+  host.End(code, message.empty() ? Explain(code) : message);
 }
 
 void Session::SendError(std::string_view i, std::string_view code, std::string_view message, Retry retry) {
   std::string frame;
   AppendError(frame, i, code, message, retry);
-  host_.Send(frame, std::nullopt);
+  host.Send(frame, std::nullopt);
 }
 
 void Session::SendFailure(std::string_view i, const base::Status& status) {

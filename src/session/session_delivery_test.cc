@@ -18,14 +18,13 @@ TEST_F(SessionTest, ResumesWhereTheClientStands) {
     std::string_view cur, resume;
     std::string receipt;  // that the hello amounts to
   } const kCases[] = {
-      {good + R"(,"cur":"10-0")", {}, "10-0", "ok", "receipt 10-0"},                 // at the floor
-      {good + R"(,"cur":"12-7")", {}, "12-7", "ok", "receipt 12-7"},                 // no entry has that id
-      {good + R"(,"cur":"20-0")", {}, "20-0", "ok", "receipt 20-0"},                 // at the head
-      {good + R"(,"cur":{"":"15-0","t":"1-0"})", {}, "15-0", "ok", "receipt 15-0"},  // of a map
-      {good + R"(,"cur":"15-0")", EntryId{18, 0}, "15-0", "ok", "receipt 15-0"},     // the client's wins
-      {good + R"(,"cur":"9-9")", {}, "10-0", "gap", "receipt 9-9"},                  // below the floor
-      {good + R"(,"cur":"0-0")", {}, "10-0", "gap", ""},                             // ... as far as can be
-      {good + R"(,"cur":"20-1")", {}, "10-0", "reset", ""},                          // above the head
+      {good + R"(,"cur":"10-0")", {}, "10-0", "ok", "receipt 10-0"},              // at the floor
+      {good + R"(,"cur":"12-7")", {}, "12-7", "ok", "receipt 12-7"},              // no entry has that id
+      {good + R"(,"cur":"20-0")", {}, "20-0", "ok", "receipt 20-0"},              // at the head
+      {good + R"(,"cur":"15-0")", EntryId{18, 0}, "15-0", "ok", "receipt 15-0"},  // the client's wins
+      {good + R"(,"cur":"9-9")", {}, "10-0", "gap", "receipt 9-9"},               // below the floor
+      {good + R"(,"cur":"0-0")", {}, "10-0", "gap", ""},                          // ... as far as can be
+      {good + R"(,"cur":"20-1")", {}, "10-0", "reset", ""},                       // above the head
       {good + R"(,"cur":"18446744073709551615-18446744073709551615")", {}, "10-0", "reset", ""},
       {R"(,"epoch":"fedcba9876543210","cur":"15-0")", {}, "10-0", "reset", ""},             // another log's
       {R"(,"cur":"15-0")", {}, "10-0", "reset", ""},                                        // of no log at all
@@ -70,7 +69,7 @@ TEST_F(SessionTest, WhatTheStoreHasLostIsAGapOnce) {
   Say(R"({"t":"hello","tok":"ann"})");
   AnswerOpening();
   EXPECT_EQ(Said().front(), Welcome("0-0", "fresh")) << "who starts has lost nothing";
-  session_->OnLogLost();
+  Lose();
   EXPECT_EQ(Said().back(), "end 4203 the store has lost entries of the log");
 }
 
@@ -80,7 +79,7 @@ TEST_F(SessionTest, NobodyIsTakenPastWhatWasLost) {
   GoLive(R"(,"epoch":"0123456789abcdef","cur":"20-0")");
   lost_ = {30, 0};
   log_.Apply({"ann", {}, {}, {}, EntryId{30, 0}, EntryId{31, 0}});
-  session_->OnLogAdvanced();
+  Advance();
   AnswerRead({Item(31)}, true);
   EXPECT_EQ(Said().back(), "end 4203 the store has lost entries of the log");
   EXPECT_EQ(session_->told().ToString(), "20-0");
@@ -261,7 +260,7 @@ TEST_F(SessionTest, UrgentItemsOfABacklogAreLookedFor) {
                 {Urgent(90), logs::ItemState::kUnread},
                 {Urgent(50, model::Priority::kHigh), logs::ItemState::kUnread},
                 {Urgent(2), logs::ItemState::kUnread}};
-  session_->OnUrgent(page);
+  session_->OnUrgent(kOwnChannel, page);
   EXPECT_EQ(Said(), Strings{Early(2, {50, 90})}) << "101 came after the question, 2 it has";
   Say(R"({"t":"ack","nids":["n50"]})");
   EXPECT_EQ(Asked(), Strings{}) << "all up to the head was looked at";
@@ -281,7 +280,7 @@ TEST_F(SessionTest, WithoutAcknowledgementsEarlyCopiesEndWithTheirOrder) {
     for (uint64_t id = last; id >= first; --id) urgent.lines.push_back({Urgent(id), logs::ItemState::kUnread});
     return urgent;
   };
-  session_->OnUrgent(page(10, 18));
+  session_->OnUrgent(kOwnChannel, page(10, 18));
   Said();
   AnswerRead({Item(5)}, false);
   EXPECT_EQ(Said(), Strings{Frame(1, 5, 5, kMore)}) << "eight are out";
@@ -289,7 +288,7 @@ TEST_F(SessionTest, WithoutAcknowledgementsEarlyCopiesEndWithTheirOrder) {
   for (uint64_t id = 10; id <= 17; ++id) in_order.push_back(Urgent(id));
   AnswerRead(in_order, false);
   Said();
-  session_->OnUrgent(page(10, 18));
+  session_->OnUrgent(kOwnChannel, page(10, 18));
   EXPECT_EQ(Said(), Strings{Early(17, {18})});
 }
 
@@ -411,7 +410,7 @@ TEST_F(SessionTest, ATrimThatOvertakesItEndsIt) {
 TEST_F(SessionTest, AReadThatFailsIsAnOverload) {
   SetHead(20);
   GoLive();
-  session_->OnLogRead(Status(Code::kCorruption, "some/file is damaged"));
+  session_->OnLogRead(kOwnChannel, Status(Code::kCorruption, "some/file is damaged"));
   EXPECT_EQ(Said(), (Strings{R"({"t":"bye","code":4100,"msg":"the log cannot be read now"})",
                              "end 4100 the log cannot be read now"}));
   AnswerRead({Item(1)}, true);

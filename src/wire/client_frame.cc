@@ -83,13 +83,37 @@ Status ReadSince(JsonValue value, Since& out) {
   std::string scratch;
   const std::string_view word = TextView(value, scratch);
   if (const std::optional<int64_t> ms = Integer(value); ms && *ms >= 0) {
-    out = {Since::Kind::kTime, *ms};
+    out = {Since::Kind::kTime, *ms, true};
   } else if (word == "new") {
-    out = {Since::Kind::kNew, 0};
+    out = {Since::Kind::kNew, 0, true};
   } else if (word == "all") {
-    out = {Since::Kind::kAll, 0};
+    out = {Since::Kind::kAll, 0, true};
   } else {
     return Wrong("since", "`new`, `all` or milliseconds since 1970");
+  }
+  return Ok();
+}
+
+Status ReadTopics(JsonValue value, std::vector<std::string>& out) {
+  if (!value.is_array()) return Wrong("topics", "an array of topics");
+  out.clear();
+  for (ElementReader e(value); e.Next();) {
+    if (out.size() == model::kMaxTopics) return Wrong("topics", "at most " + std::to_string(model::kMaxTopics));
+    RETURN_IF_ERROR(ReadString("topics", e.value(), kMaxChannel, out.emplace_back()));
+  }
+  return Ok();
+}
+
+// A map of channel to cursor; `own`: that of the user's own log.
+Status ReadCursors(JsonValue value, std::map<std::string, EntryId>& topics, std::optional<EntryId>& own) {
+  for (MemberReader m(value); m.Next();) {
+    std::optional<EntryId> id;
+    RETURN_IF_ERROR(ReadId("cur", m.value(), id));
+    if (m.key().empty()) {
+      own = id;
+    } else {
+      topics.insert_or_assign(std::string(m.key()), *id);
+    }
   }
   return Ok();
 }
@@ -107,12 +131,12 @@ Status Set(Hello& hello, std::string_view member, JsonValue value) {
   }
   if (member == "cur") {
     if (!value.is_object()) return ReadId(member, value, hello.cursor);
-    for (MemberReader m(value); m.Next();) {
-      std::optional<EntryId> id;  // those of topics are checked, not used yet
-      RETURN_IF_ERROR(ReadId(member, m.value(), id));
-      if (m.key().empty()) hello.cursor = id;
-    }
-    return Ok();
+    hello.knows_topics = true;
+    return ReadCursors(value, hello.topic_cursors, hello.cursor);
+  }
+  if (member == "topics") {
+    hello.knows_topics = true;
+    return ReadTopics(value, hello.topics);
   }
   if (member == "credit") {
     const std::optional<int64_t> credit = Integer(value);
@@ -164,6 +188,24 @@ Status Set(List& list, std::string_view member, JsonValue value) {
   return Ok();
 }
 
+Status Set(Subscribe& subscribe, std::string_view member, JsonValue value) {
+  if (member == "i") return ReadCorrelator(value, subscribe.correlator);
+  if (member == "topics") return ReadTopics(value, subscribe.topics);
+  if (member == "since") return ReadSince(value, subscribe.since);
+  if (member == "cur") {
+    std::optional<EntryId> own;
+    if (!value.is_object()) return Wrong(member, "a map of topic to entry id");
+    return ReadCursors(value, subscribe.cursors, own);
+  }
+  return Ok();
+}
+
+Status Set(Unsubscribe& unsubscribe, std::string_view member, JsonValue value) {
+  if (member == "i") return ReadCorrelator(value, unsubscribe.correlator);
+  if (member == "topics") return ReadTopics(value, unsubscribe.topics);
+  return Ok();
+}
+
 Status Set(AuthToken& auth, std::string_view member, JsonValue value) {
   if (member == "i") return ReadCorrelator(value, auth.correlator);
   if (member == "tok") return ReadString(member, value, model::kMaxToken, auth.token);
@@ -190,6 +232,17 @@ Status Check(const MarkDraft& draft) {
   return Ok();
 }
 Status Check(const List& list) { return NeedsCorrelator(list.correlator); }
+Status NeedsTopics(const std::vector<std::string>& topics) {
+  return topics.empty() ? Wrong("topics", "an array of 1 to " + std::to_string(model::kMaxTopics) + " topics") : Ok();
+}
+Status Check(const Subscribe& subscribe) {
+  RETURN_IF_ERROR(NeedsCorrelator(subscribe.correlator));
+  return NeedsTopics(subscribe.topics);
+}
+Status Check(const Unsubscribe& unsubscribe) {
+  RETURN_IF_ERROR(NeedsCorrelator(unsubscribe.correlator));
+  return NeedsTopics(unsubscribe.topics);
+}
 Status Check(const AuthToken& auth) {
   RETURN_IF_ERROR(NeedsCorrelator(auth.correlator));
   return auth.token.empty() ? Wrong("tok", "a token") : Ok();
@@ -234,6 +287,8 @@ Result<ClientFrame> ParseClientFrame(std::string_view object) {
   if (name == "list") return Read<List>(*parsed);
   if (name == "hello") return Read<Hello>(*parsed);
   if (name == "auth") return Read<AuthToken>(*parsed);
+  if (name == "sub") return Read<Subscribe>(*parsed);
+  if (name == "unsub") return Read<Unsubscribe>(*parsed);
   return ClientFrame(Unknown{std::string(name)});
 }
 

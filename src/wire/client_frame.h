@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,8 @@ namespace tocsin::wire {
 struct Since {
   enum class Kind : uint8_t { kAll, kNew, kTime };
   Kind kind = Kind::kAll;
-  int64_t ms = 0;  // kTime: entries of this time and later, milliseconds since 1970
+  int64_t ms = 0;      // kTime: entries of this time and later, milliseconds since 1970
+  bool given = false;  // else kAll is only the default
 };
 
 struct Hello {
@@ -35,6 +37,10 @@ struct Hello {
   std::string lang;
   int credit = 0;  // 0: not sent; otherwise 1 to kMaxCredit (more is cut to it)
   Since since;
+  // It has `topics`, or its `cur` is a map: the client knows what to do with channels.
+  bool knows_topics = false;
+  std::vector<std::string> topics;                      // at most kMaxTopics; any text
+  std::map<std::string, model::EntryId> topic_cursors;  // of `cur`; any text
 };
 
 // Has a cursor or nids, or both.
@@ -63,6 +69,18 @@ struct List {
   std::string filter;  // empty: not sent
 };
 
+// At most kMaxTopics topics; any text.
+struct Subscribe {
+  std::string correlator;
+  std::vector<std::string> topics;
+  std::map<std::string, model::EntryId> cursors;  // `cur`, a map
+  Since since;
+};
+struct Unsubscribe {
+  std::string correlator;
+  std::vector<std::string> topics;
+};
+
 struct AuthToken {
   std::string correlator;
   std::string token;
@@ -75,7 +93,7 @@ struct Unknown {
   std::string type;
 };
 
-using ClientFrame = std::variant<Hello, Ack, Mark, List, AuthToken, Pong, Unknown>;
+using ClientFrame = std::variant<Hello, Ack, Mark, List, AuthToken, Subscribe, Unsubscribe, Pong, Unknown>;
 
 // One object. kInvalidArgument, with a message that names the member, where it is not one.
 base::Result<ClientFrame> ParseClientFrame(std::string_view object);

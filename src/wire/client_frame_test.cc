@@ -32,6 +32,9 @@ TEST(ClientFrameTest, HelloWithEverything) {
   EXPECT_EQ(hello.credit, 128);
   EXPECT_EQ(hello.since.kind, Since::Kind::kTime);
   EXPECT_EQ(hello.since.ms, 1'700'000'000'000);
+  EXPECT_TRUE(hello.since.given);
+  EXPECT_TRUE(hello.knows_topics);
+  EXPECT_THAT(hello.topics, ElementsAre("x"));
 }
 
 TEST(ClientFrameTest, HelloWithNothing) {
@@ -40,10 +43,36 @@ TEST(ClientFrameTest, HelloWithNothing) {
   EXPECT_FALSE(hello.cursor.has_value());
   EXPECT_EQ(hello.credit, 0);
   EXPECT_EQ(hello.since.kind, Since::Kind::kAll);
+  EXPECT_FALSE(hello.since.given);
+  EXPECT_FALSE(hello.knows_topics);
 }
 
-TEST(ClientFrameTest, HelloCursorMapTakesTheOwnLog) {
-  EXPECT_EQ(Parse<Hello>(R"({"t":"hello","cur":{"news":"9-9","":"5-1"}})").cursor, (model::EntryId{5, 1}));
+TEST(ClientFrameTest, Subscriptions) {
+  const auto subscribe = Parse<Subscribe>(R"({"t":"sub","i":1,"topics":["a","b"],"cur":{"a":"1-2"},"since":"all"})");
+  EXPECT_EQ(subscribe.correlator, "1");
+  EXPECT_THAT(subscribe.topics, ElementsAre("a", "b"));
+  EXPECT_EQ(subscribe.cursors, (std::map<std::string, model::EntryId>{{"a", {1, 2}}}));
+  EXPECT_TRUE(subscribe.since.given);
+  EXPECT_THAT(Parse<Unsubscribe>(R"({"t":"unsub","i":"x","topics":["a"]})").topics, ElementsAre("a"));
+  std::string many = "\"t\"";
+  for (int i = 0; i < 100; ++i) many += ",\"t\"";
+  for (std::string_view kind : {"sub", "unsub"}) {
+    const std::string start = "{\"t\":\"" + std::string(kind) + "\",\"i\":1";
+    EXPECT_EQ(ParseClientFrame(start + ",\"topics\":[" + many + "]}").status().message(),
+              "`topics`: expected at most 100");
+    EXPECT_EQ(ParseClientFrame(start + ",\"topics\":[1]}").status().message(),
+              "`topics`: expected a string of at most 256 bytes");
+    EXPECT_EQ(ParseClientFrame(start + "}").status().message(), "`topics`: expected an array of 1 to 100 topics");
+    EXPECT_EQ(ParseClientFrame("{\"t\":\"" + std::string(kind) + "\",\"topics\":[\"a\"]}").status().message(),
+              "`i`: expected a number or a string");
+  }
+}
+
+TEST(ClientFrameTest, HelloCursorMap) {
+  const auto hello = Parse<Hello>(R"({"t":"hello","cur":{"news":"9-9","":"5-1"}})");
+  EXPECT_EQ(hello.cursor, (model::EntryId{5, 1}));
+  EXPECT_TRUE(hello.knows_topics);
+  EXPECT_EQ(hello.topic_cursors, (std::map<std::string, model::EntryId>{{"news", {9, 9}}}));
   EXPECT_FALSE(Parse<Hello>(R"({"t":"hello","cur":{"news":"9-9"}})").cursor.has_value());
   EXPECT_FALSE(Parse<Hello>(R"({"t":"hello","cur":{}})").cursor.has_value());
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/limits.h"
+#include "model/topic.h"
 #include "wire/instant.h"
 #include "wire/json.h"
 #include "wire/notification_rules.h"
@@ -67,7 +68,7 @@ class EntryReader {
     if (name == "url") return SetLink(name, value, out_.url);
     if (name == "icon") return SetLink(name, value, out_.icon);
     if (name == "lang") return SetLang(value, out_);
-    if (name == "user_id" || name == "user_ids") return SetRecipients(name, value);
+    if (name == "user_id" || name == "user_ids" || name == "topic") return SetRecipients(name, value);
     if (name == "priority") {
       const std::optional<model::Priority> priority = model::ParsePriority(value);
       out_.priority = priority.value_or(model::Priority::kNormal);
@@ -85,7 +86,7 @@ class EntryReader {
   }
 
   MaybeError Finish() {
-    if (out_.users.empty()) return FieldError{"user_id", "required: `user_id`, or `user_ids` as a JSON array"};
+    if (out_.users.empty()) return FieldError{"user_id", std::string(kNoRecipient)};
     if (MaybeError error = CheckWhole(out_)) return error;
     return JoinUnknown();
   }
@@ -96,13 +97,14 @@ class EntryReader {
  private:
   static bool IsKnown(std::string_view name) {
     return name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" ||
-           name == "user_id" || name == "user_ids" || name == "priority" || name == "actions" || name == "data" ||
-           name == "deliver_at" || IsLaterField(name);
+           name == "user_id" || name == "user_ids" || name == "topic" || name == "priority" || name == "actions" ||
+           name == "data" || name == "deliver_at" || IsLaterField(name);
   }
 
   MaybeError SetRecipients(std::string_view name, std::string_view value) {
-    if (!out_.users.empty()) return FieldError{std::string(name), "expected either `user_id` or `user_ids`, not both"};
+    if (!out_.users.empty()) return FieldError{std::string(name), std::string(kOneRecipientField)};
     if (name == "user_id") return SetUser(name, value, out_);
+    if (name == "topic") return SetTopic(value, out_);
     const base::Result<JsonValue> list = ParseJson(value);
     return list.ok() ? SetUsers(name, *list, out_) : FieldError{"user_ids", std::string(list.status().message())};
   }
@@ -177,7 +179,9 @@ model::StreamFields ToFields(const Notification& notification) {
   const auto add = [&fields](std::string_view name, std::string value) {
     if (!value.empty()) fields.emplace_back(name, std::move(value));
   };
-  if (notification.users.size() == 1) {
+  if (notification.users.size() == 1 && model::IsTopicLog(notification.users.front())) {
+    add("topic", std::string(model::TopicOf(notification.users.front())));
+  } else if (notification.users.size() == 1) {
     add("user_id", notification.users.front());
   } else {
     add("user_ids", UsersJson(notification.users));

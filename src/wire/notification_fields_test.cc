@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/topic.h"
 #include "wire/publish.h"
 
 namespace tocsin::wire {
@@ -86,6 +87,16 @@ TEST(NotificationFieldsTest, RoundTrip) {
   for (const Notification& n : all) ExpectSame(Good(ToFields(n)), n);
 }
 
+TEST(NotificationFieldsTest, ATopicIsOneField) {
+  base::Result<Notification> n = FromFields(StreamFields{{"topic", "news"}, {"message", "m"}}, nullptr);
+  ASSERT_TRUE(n.ok());
+  EXPECT_EQ(n->users, std::vector<std::string>{model::TopicLog("news")});
+  EXPECT_EQ(ToFields(*n).front(), (std::pair<std::string, std::string>("topic", "news")));
+  EXPECT_EQ(Reason({{"topic", "a b"}, {"message", "m"}}), "`topic`: " + std::string(model::kTopicRule));
+  EXPECT_EQ(Reason({{"topic", "news"}, {"user_id", "1"}, {"message", "m"}}),
+            "`user_id`: expected exactly one of `user_id`, `user_ids` and `topic`");
+}
+
 TEST(NotificationFieldsTest, UnknownFieldsGoIntoData) {
   EXPECT_EQ(Good({{"user_id", "1"}, {"message", "m"}, {"order", "7\""}, {"Title", ""}}).data,
             R"({"order":"7\"","Title":""})");
@@ -122,7 +133,7 @@ TEST(NotificationFieldsTest, UnknownPriorityIsNormalAndNoted) {
 }
 
 TEST(NotificationFieldsTest, ReasonsNameTheField) {
-  const std::string required = "`user_id`: required: `user_id`, or `user_ids` as a JSON array";
+  const std::string required = "`user_id`: required: `user_id`, `user_ids` for several, or `topic`";
   EXPECT_EQ(Reason({}), required);
   EXPECT_EQ(Reason({{"message", "m"}}), required);
   EXPECT_EQ(Reason({{"user_id", ""}, {"message", "m"}}), required);
@@ -131,7 +142,8 @@ TEST(NotificationFieldsTest, ReasonsNameTheField) {
   EXPECT_EQ(Reason({{"user_id", "1"}, {"message", "\xff"}}), "`message`: expected 1 to 16384 bytes of UTF-8");
   EXPECT_EQ(Reason({{"user_id", "1"}, {"message", std::string(16'385, 'x')}}),
             "`message`: expected 1 to 16384 bytes of UTF-8");
-  EXPECT_EQ(ReasonWith({{"user_ids", "[\"2\"]"}}), "`user_ids`: expected either `user_id` or `user_ids`, not both");
+  EXPECT_EQ(ReasonWith({{"user_ids", "[\"2\"]"}}),
+            "`user_ids`: expected exactly one of `user_id`, `user_ids` and `topic`");
   EXPECT_EQ(Reason({{"user_ids", "1,2"}, {"message", "m"}}),
             "`user_ids`: not valid JSON: expected nothing after the value at byte 1");
   EXPECT_EQ(Reason({{"user_ids", "[]"}, {"message", "m"}}), "`user_ids`: expected an array of 1 to 1000 user ids");
@@ -156,7 +168,7 @@ TEST(NotificationFieldsTest, ReasonsNameTheField) {
   EXPECT_EQ(ReasonWith({{std::string(100, 'k'), "\xff"}}),
             "`" + std::string(64, 'k') + "`: goes into `data`, which takes UTF-8 only");
   for (std::string_view later :
-       {"topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key"}) {
+       {"template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key"}) {
     EXPECT_EQ(ReasonWith({{std::string(later), "1"}}), "`" + std::string(later) + "`: not supported yet");
   }
 }

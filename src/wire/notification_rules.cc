@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "model/limits.h"
+#include "model/topic.h"
 
 namespace tocsin::wire {
 namespace {
@@ -16,8 +17,8 @@ using model::Notification;
 constexpr std::string_view kLinkRule =
     "expected an http or https address, or a path that starts with a single `/`; no spaces or control characters";
 
-constexpr std::array<std::string_view, 8> kLaterFields = {
-    "topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key",
+constexpr std::array<std::string_view, 7> kLaterFields = {
+    "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key",
 };
 
 FieldError Wrong(std::string_view field, std::string_view message) {
@@ -154,6 +155,12 @@ MaybeError SetUsers(std::string_view field, JsonValue list, Notification& out) {
   for (const std::string& id : all) {
     if (seen.insert(id).second) out.users.push_back(id);
   }
+  return std::nullopt;
+}
+
+MaybeError SetTopic(std::string_view topic, Notification& out) {
+  if (!model::IsValidTopic(topic)) return Wrong("topic", model::kTopicRule);
+  out.users.assign(1, model::TopicLog(topic));
   return std::nullopt;
 }
 

@@ -23,6 +23,8 @@ using MaybeError = std::optional<FieldError>;
 // where they come from JSON; CheckText is for those that do not.
 MaybeError SetUser(std::string_view field, std::string_view id, model::Notification& out);
 MaybeError SetUsers(std::string_view field, JsonValue list, model::Notification& out);
+// A topic's log in place of users.
+MaybeError SetTopic(std::string_view topic, model::Notification& out);
 MaybeError SetMessage(std::string_view text, model::Notification& out);
 MaybeError SetTitle(std::string_view text, model::Notification& out);
 MaybeError SetLink(std::string_view field, std::string_view text, std::string& out);
@@ -40,6 +42,9 @@ MaybeError CheckWhole(const model::Notification& notification);
 
 // Its time, against when it was accepted, ms since 1970: neither long past nor too far ahead.
 MaybeError CheckDeliverAt(const model::Notification& notification, int64_t accepted_ms);
+
+inline constexpr std::string_view kOneRecipientField = "expected exactly one of `user_id`, `user_ids` and `topic`";
+inline constexpr std::string_view kNoRecipient = "required: `user_id`, `user_ids` for several, or `topic`";
 
 // A field that a later version will know; it is refused until then, so that its meaning cannot change silently.
 bool IsLaterField(std::string_view name);

@@ -14,8 +14,6 @@ namespace {
 
 using model::Notification;
 
-constexpr std::string_view kOneRecipientField = "expected either `user_id` or `user_ids`, not both";
-
 // Fields whose value is a plain string.
 MaybeError SetTextField(std::string_view name, std::string_view text, Notification& out) {
   if (name == "message") return SetMessage(text, out);
@@ -40,6 +38,11 @@ MaybeError SetField(std::string_view name, JsonValue value, Notification& out) {
     if (!out.users.empty()) return FieldError{"user_ids", std::string(kOneRecipientField)};
     return SetUsers(name, value, out);
   }
+  if (name == "topic") {
+    if (!out.users.empty()) return FieldError{"topic", std::string(kOneRecipientField)};
+    if (!value.is_string()) return FieldError{"topic", "expected a string"};
+    return SetTopic(Text(value), out);
+  }
   if (name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" || name == "priority") {
     if (!value.is_string()) return FieldError{std::string(name), "expected a string"};
     std::string scratch;
@@ -58,8 +61,8 @@ MaybeError SetField(std::string_view name, JsonValue value, Notification& out) {
   }
   if (IsLaterField(name)) return FieldError{std::string(name), std::string(kNotSupportedYet)};
   return FieldError{std::string(name),
-                    "unknown field; known are user_id, user_ids, message, title, url, icon, actions, lang, priority, "
-                    "data, deliver_at"};
+                    "unknown field; known are user_id, user_ids, topic, message, title, url, icon, actions, lang, "
+                    "priority, data, deliver_at"};
 }
 
 MaybeError ParseOne(JsonValue value, int64_t now_ms, Notification& out) {
@@ -70,7 +73,7 @@ MaybeError ParseOne(JsonValue value, int64_t now_ms, Notification& out) {
     if (m.value().is_null()) continue;
     if (MaybeError error = SetField(m.key(), m.value(), out)) return error;
   }
-  if (out.users.empty()) return FieldError{"user_id", "required: `user_id`, or `user_ids` for several"};
+  if (out.users.empty()) return FieldError{"user_id", std::string(kNoRecipient)};
   if (MaybeError error = CheckDeliverAt(out, now_ms)) return error;
   return CheckWhole(out);
 }

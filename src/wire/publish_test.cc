@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "model/limits.h"
+#include "model/topic.h"
 
 namespace tocsin::wire {
 namespace {
@@ -95,21 +96,21 @@ TEST(PublishTest, RefusesTheBody) {
   EXPECT_EQ(Refusal("{\"user_id\":\"a\",\"message\":\"1\"}\n{\"user_id\"}", PublishType::kNdjson),
             "1 : not valid JSON: expected `:` at byte 10 (in its line)");
   EXPECT_EQ(Refusal("{\"user_id\":\"a\",\"message\":\"1\"}\n\n{\"message\":\"1\"}", PublishType::kNdjson),
-            "1 user_id: required: `user_id`, or `user_ids` for several");
+            "1 user_id: required: `user_id`, `user_ids` for several, or `topic`");
 }
 
 TEST(PublishTest, RefusesFields) {
   struct Bad {
     std::string body;
-    std::string_view refusal;
+    std::string refusal;
   };
   const std::string link =
       "expected an http or https address, or a path that starts with a single `/`; no spaces or control characters";
   std::string many_users = "\"u0\"";
   for (int i = 1; i <= 1'000; ++i) many_users += ",\"u" + std::to_string(i) + "\"";
   for (const Bad& bad : std::vector<Bad>{
-           {R"({"message":"m"})", "-1 user_id: required: `user_id`, or `user_ids` for several"},
-           {R"({"user_id":null,"message":"m"})", "-1 user_id: required: `user_id`, or `user_ids` for several"},
+           {R"({"message":"m"})", "-1 user_id: required: `user_id`, `user_ids` for several, or `topic`"},
+           {R"({"user_id":null,"message":"m"})", "-1 user_id: required: `user_id`, `user_ids` for several, or `topic`"},
            {R"({"user_id":"","message":"m"})", "-1 user_id: expected 1 to 256 bytes of UTF-8"},
            {R"({"user_id":)" + Quoted(257) + R"(,"message":"m"})", "-1 user_id: expected 1 to 256 bytes of UTF-8"},
            {R"({"user_id":1.0,"message":"m"})", "-1 user_id: expected a string or an integer"},
@@ -117,9 +118,16 @@ TEST(PublishTest, RefusesFields) {
            {R"({"user_id":true,"message":"m"})", "-1 user_id: expected a string or an integer"},
            {R"({"user_id":["u"],"message":"m"})", "-1 user_id: expected a string or an integer"},
            {R"({"user_id":"u","user_ids":["v"],"message":"m"})",
-            "-1 user_ids: expected either `user_id` or `user_ids`, not both"},
+            "-1 user_ids: expected exactly one of `user_id`, `user_ids` and `topic`"},
            {R"({"user_ids":["v"],"user_id":"v","message":"m"})",
-            "-1 user_id: expected either `user_id` or `user_ids`, not both"},
+            "-1 user_id: expected exactly one of `user_id`, `user_ids` and `topic`"},
+           {R"({"topic":"news","user_id":"v","message":"m"})",
+            "-1 user_id: expected exactly one of `user_id`, `user_ids` and `topic`"},
+           {R"({"user_id":"v","topic":"news","message":"m"})",
+            "-1 topic: expected exactly one of `user_id`, `user_ids` and `topic`"},
+           {R"({"topic":"a/b","message":"m"})", "-1 topic: " + std::string(model::kTopicRule)},
+           {R"({"topic":"","message":"m"})", "-1 topic: " + std::string(model::kTopicRule)},
+           {R"({"topic":7,"message":"m"})", "-1 topic: expected a string"},
            {R"({"user_ids":[],"message":"m"})", "-1 user_ids: expected an array of 1 to 1000 user ids"},
            {R"({"user_ids":"u","message":"m"})", "-1 user_ids: expected an array of 1 to 1000 user ids"},
            {R"({"user_ids":[)" + many_users + R"(],"message":"m"})",
@@ -164,17 +172,23 @@ TEST(PublishTest, RefusesFields) {
            {With(R"("data":{"x":)" + std::string(24, '[') + std::string(24, ']') + "}"),
             "-1 data: expected at most 24 levels"},
            {With(R"("mesage":"x")"),
-            "-1 mesage: unknown field; known are user_id, user_ids, message, title, url, icon, actions, lang, "
-            "priority, data, deliver_at"},
+            "-1 mesage: unknown field; known are user_id, user_ids, topic, message, title, url, icon, actions, "
+            "lang, priority, data, deliver_at"},
        }) {
-    std::string expected(bad.refusal);
+    std::string expected = bad.refusal;
     if (const size_t at = expected.find("LINK"); at != expected.npos) expected.replace(at, 4, link);
     EXPECT_EQ(Refusal(bad.body), expected) << bad.body.substr(0, 200);
   }
   for (std::string_view later :
-       {"topic", "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key"}) {
+       {"template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key"}) {
     EXPECT_EQ(Refusal(With("\"" + std::string(later) + "\":1")), "-1 " + std::string(later) + ": not supported yet");
   }
+}
+
+TEST(PublishTest, ATopicStandsInPlaceOfUsers) {
+  std::vector<model::Notification> out;
+  ASSERT_FALSE(ParsePublish(PublishType::kJson, R"({"topic":"team.red","message":"m"})", 0, out));
+  EXPECT_EQ(out[0].users, std::vector<std::string>{model::TopicLog("team.red")});
 }
 
 TEST(PublishTest, TimeOfDelivery) {

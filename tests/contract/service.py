@@ -177,7 +177,8 @@ class Phone:
 
     def __init__(self, service: Service, user: str, device: str = "", credit: int = 1024):
         self.service, self.user, self.device, self.credit = service, user, device, credit
-        self.epoch = self.cursor = ""
+        self.epoch = ""
+        self.cursors: dict[str, str] = {}  # by channel; "": the user's own log
         self.socket: WebSocket | None = None
         self.number = 0
         self.forget()
@@ -187,6 +188,15 @@ class Phone:
         self.items: list[dict] = []
         self.states: list[dict] = []
         self.early: list[dict] = []
+        self.ends: list[dict] = []
+
+    @property
+    def cursor(self) -> str:
+        return self.cursors.get("", "")
+
+    @cursor.setter
+    def cursor(self, cur: str) -> None:
+        self.cursors[""] = cur
 
     # Says hello with what it has (`cur` and `epoch` of its own, where it has them) and answers the welcome.
     async def connect(self, port: int = 0, **fields: Any) -> dict:
@@ -197,8 +207,9 @@ class Phone:
         hello: dict[str, Any] = {"t": "hello", "tok": token(self.user), "credit": self.credit}
         if self.device:
             hello["dev"] = self.device
-        if self.cursor:
-            hello |= {"cur": self.cursor, "epoch": self.epoch}
+        if any(self.cursors.values()):
+            only_own = "topics" not in fields
+            hello |= {"cur": self.cursor if only_own else self.cursors, "epoch": self.epoch}
         hello |= fields
         self.socket = await WebSocket.connect(port or self.service.port(), self._take)
         self.socket.send({name: value for name, value in hello.items() if value is not None})
@@ -229,12 +240,19 @@ class Phone:
             match frame["t"]:
                 case "welcome":
                     self.welcome = frame
-                    self.epoch, self.cursor = frame["epoch"], frame["cur"]
+                    self.epoch = frame["epoch"]
+                    self.cursors = frame["cur"] if isinstance(frame["cur"], dict) else {"": frame["cur"]}
                 case "n" | "st":
                     self._apply(frame)
                 case "ping":
                     self.socket.send({"t": "pong", "ts": frame["ts"]})
+                case "end":
+                    self.ends.append(frame)
+                    del self.cursors[frame["ch"]]
                 case "ok" | "err":
+                    for topic, result in frame.get("topics", {}).items():
+                        if "cur" in result:
+                            self.cursors[topic] = result["cur"]
                     self.replies[frame.get("i", -1)] = frame
                 case "bye":
                     self.bye = frame
@@ -244,16 +262,18 @@ class Phone:
                     raise ProtocolError(f"a frame {line}")
 
     def _apply(self, frame: dict) -> None:
+        channel = frame.get("ch", "")
+        cursor = self.cursors[channel]
         if frame["t"] == "n" and frame["prev"] is None:  # early copies: shown at once, and again in their order
-            if frame["cur"] != self.cursor or any("id" in item for item in frame["items"]):
+            if frame["cur"] != cursor or any("id" in item for item in frame["items"]):
                 raise ProtocolError(f"early copies that claim a place: {frame}")
             self.early += frame["items"]
             return
-        if frame["prev"] != self.cursor:
-            raise ProtocolError(f"prev is {frame['prev']}, the cursor {self.cursor}")
-        if parse_id(frame["cur"]) <= parse_id(self.cursor):
-            raise ProtocolError(f"cur {frame['cur']} does not follow {self.cursor}")
-        self.cursor = frame["cur"]
+        if frame["prev"] != cursor:
+            raise ProtocolError(f"prev is {frame['prev']}, the cursor {cursor} ({channel!r})")
+        if parse_id(frame["cur"]) <= parse_id(cursor):
+            raise ProtocolError(f"cur {frame['cur']} does not follow {cursor} ({channel!r})")
+        self.cursors[channel] = frame["cur"]
         if frame["t"] == "st":
             self.states.append(frame)
             return
@@ -280,7 +300,8 @@ class Phone:
         return reply
 
     def ack(self) -> None:
-        self.socket.send({"t": "ack", "cur": self.cursor})
+        for channel, cur in self.cursors.items():
+            self.socket.send({"t": "ack", "cur": cur} | ({"ch": channel} if channel else {}))
 
     async def close(self) -> None:
         if self.socket is not None:

@@ -25,11 +25,14 @@ class ProtocolError(Exception):
     """The server broke HTTP, WebSocket or tocsin.v1."""
 
 
-def token(user: str) -> str:
+# `topics`: the claim; None: it has none.
+def token(user: str, topics: list[str] | None = None) -> str:
     def part(value: bytes) -> bytes:
         return base64.urlsafe_b64encode(value).rstrip(b"=")
 
-    claims = {"sub": user, "exp": int(time.time()) + TOKEN_LIFE_S}
+    claims: dict = {"sub": user, "exp": int(time.time()) + TOKEN_LIFE_S}
+    if topics is not None:
+        claims["topics"] = topics
     signed = part(b'{"alg":"HS256","typ":"JWT"}') + b"." + part(json.dumps(claims).encode())
     signature = hmac.new(JWT_SECRET.encode(), signed, hashlib.sha256).digest()
     return (signed + b"." + part(signature)).decode()

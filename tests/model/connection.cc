@@ -240,15 +240,18 @@ base::Result<auth::Identity> Connection::Verify(std::string_view token) {
 }
 
 void Connection::OpenLog(const std::string& user, const std::string& device) { world_.OpenLog(number_, user, device); }
-void Connection::ReadLog(EntryId after, size_t max_entries, size_t max_bytes) {
+void Connection::ReadLog(session::ChannelNumber, const logs::LiveLog&, EntryId after, size_t max_entries,
+                         size_t max_bytes) {
   world_.tally().Add("cold read");
   world_.ReadLog(number_, session_.user(), after, max_entries, max_bytes);
 }
 void Connection::ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) {
   world_.ListLog(number_, session_.user(), std::move(i), before, limit, filter);
 }
-void Connection::ListUrgent(size_t limit) { world_.ListUrgent(number_, session_.user(), limit); }
-void Connection::StoreReceipt(EntryId cursor) {
+void Connection::ListUrgent(session::ChannelNumber, const logs::LiveLog&, size_t limit) {
+  world_.ListUrgent(number_, session_.user(), limit);
+}
+void Connection::StoreReceipt(const std::string&, EntryId cursor) {
   REQUIRE(cursor <= std::max(session_.told(), claim_.cursor.value_or(EntryId{})), "a receipt beyond what was sent");
   world_.StoreReceipt(user_, claim_.device, cursor);
 }

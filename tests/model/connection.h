@@ -41,10 +41,15 @@ class Connection final : public session::SessionHost {
   void End(session::CloseCode code, std::string_view message) override;
   base::Result<auth::Identity> Verify(std::string_view token) override;
   void OpenLog(const std::string& user, const std::string& device) override;
-  void ReadLog(EntryId after, size_t max_entries, size_t max_bytes) override;
+  // There are no topics in this world.
+  void OpenTopic(session::ChannelNumber, const std::string&) override {}
+  void LoadTopics() override {}
+  void CloseLog(logs::LiveLog&) override {}
+  void ReadLog(session::ChannelNumber channel, const logs::LiveLog& log, EntryId after, size_t max_entries,
+               size_t max_bytes) override;
   void ListLog(std::string i, EntryId before, size_t limit, logs::ListFilter filter) override;
-  void ListUrgent(size_t limit) override;
-  void StoreReceipt(EntryId cursor) override;
+  void ListUrgent(session::ChannelNumber channel, const logs::LiveLog& log, size_t limit) override;
+  void StoreReceipt(const std::string& topic, EntryId cursor) override;
   void StoreMark(std::string i, logs::MarkRequest request) override;
 
  private:

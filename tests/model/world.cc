@@ -380,7 +380,8 @@ void World::ReadLog(uint64_t connection, const std::string& user, EntryId after,
   Read<logs::LogPiece>([this, user, after, max_entries, max_bytes](
                            storage::Tier tier) { return reader_->Read(user, after, max_entries, max_bytes, tier); },
                        [this, connection](const Result<logs::LogPiece>& piece) {
-                         if (Connection* live = Find(connection)) live->session().OnLogRead(piece);
+                         if (Connection* live = Find(connection))
+                           live->session().OnLogRead(session::kOwnChannel, piece);
                        });
 }
 
@@ -399,7 +400,7 @@ void World::ListUrgent(uint64_t connection, const std::string& user, size_t limi
         return reader_->List(user, EntryId::Max(), limit, logs::ListFilter::kUrgent, tier);
       },
       [this, connection](const Result<logs::ListPage>& page) {
-        if (Connection* live = Find(connection)) live->session().OnUrgent(page);
+        if (Connection* live = Find(connection)) live->session().OnUrgent(session::kOwnChannel, page);
       });
 }
 

@@ -1,0 +1,273 @@
+#include "session/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/metrics.h"
+#include "model/limits.h"
+
+namespace tocsin::session {
+namespace {
+
+using base::Result;
+using logs::LogLine;
+using model::EntryId;
+using model::Priority;
+
+// Entries looked at when there is no credit for items.
+constexpr size_t kChangesAhead = 16;
+
+base::Counter delivered("tocsin_items_sent_total", "Items sent to sessions, repeats included");
+base::Counter overtook("tocsin_early_copies_total", "Urgent items sent ahead of a backlog");
+base::Counter acked("tocsin_items_acked_total", "Items that devices have acknowledged");
+base::Counter gaps("tocsin_resumes_total", "Channels of sessions by how they resumed", "resume=\"gap\"");
+base::Counter resets("tocsin_resumes_total", "Channels of sessions by how they resumed", "resume=\"reset\"");
+
+// The last id before a moment.
+EntryId Before(int64_t ms) {
+  if (ms <= 0) return {};
+  return *EntryId{static_cast<uint64_t>(ms), 0}.Previous();
+}
+
+// Where a client without a cursor starts.
+EntryId Start(const logs::LogHead& head, const Position& position) {
+  if (position.from) return std::clamp(*position.from, head.floor, head.last);
+  switch (position.since.kind) {
+    case wire::Since::Kind::kAll:
+      return head.floor;
+    case wire::Since::Kind::kNew:
+      return head.last;
+    case wire::Since::Kind::kTime:
+      return std::clamp(Before(position.since.ms), head.floor, head.last);
+  }
+  return head.floor;
+}
+
+}  // namespace
+
+Channel::~Channel() {
+  carrier_.unacked -= sent_.size();
+  carrier_.early_out -= early_.size();
+  if (log_ == nullptr) return;
+  log_->Leave(*this);
+  carrier_.host.CloseLog(*log_);
+}
+
+// Where the client stands (semantics: Cursor, prev, cur). Sets told_.
+Resume Channel::Place(const logs::LogOpening& opening, const Position& position) {
+  const logs::LogHead& head = opening.head;
+  EntryId cursor;
+  if (position.cursor) {
+    cursor = *position.cursor;
+    if (!position.same_epoch || cursor > head.last) {
+      told_ = Start(head, position);
+      return Resume::kReset;
+    }
+    Settle(cursor);  // the cursor of a hello counts as a receipt
+  } else if (position.stored) {
+    cursor = receipt_ = std::min(*position.stored, head.last);
+  } else {
+    told_ = Start(head, position);
+    return Resume::kFresh;
+  }
+  told_ = std::max(cursor, head.floor);
+  return cursor < head.floor || cursor < opening.lost ? Resume::kGap : Resume::kOk;
+}
+
+ChannelStart Channel::Open(logs::LiveLog& log, const logs::LogOpening& opened, const Position& position) {
+  log_ = &log;
+  log_->Follow(*this);
+  logs::LogOpening opening = opened;
+  logs::LogHead& head = opening.head;
+  if (head.last <= log_->last()) {  // else the store is ahead: an update is still on its way here
+    head.last = log_->last();
+    head.floor = log_->floor();
+    head.counts = log_->counts();
+  }
+  ChannelStart start;
+  start.resume = Place(opening, position);
+  lost_ = opening.lost;
+  if (start.resume == Resume::kGap) gaps.Add();
+  if (start.resume == Resume::kReset) resets.Add();
+  start.topic = topic_;
+  start.head = head.last;
+  start.floor = head.floor;
+  start.cur = told_;
+  start.counts = head.counts;
+  return start;
+}
+
+ChannelStart Channel::Now() const {
+  return {topic_, std::max(log_->last(), told_), log_->floor(), told_, Resume::kOk, log_->counts()};
+}
+
+void Channel::Advance() {
+  const EntryId before = told_;
+  Pull();
+  if (log_ != nullptr && told_ != before) log_->Settle();
+}
+
+void Channel::Pull() {
+  if (!carrier_.is_live || log_ == nullptr || reading_ || pulling_) return;
+  pulling_ = true;
+  while (carrier_.is_live && told_ < log_->last() && !carrier_.host.Congested()) {
+    const size_t room = carrier_.room();
+    if (waits_for_credit_ && room == 0) break;
+    waits_for_credit_ = false;
+    // One more than there is credit for tells whether a state change comes next. Where one did, more of them may.
+    const size_t wanted = room > 0 ? std::min<size_t>(room, model::kMaxCredit) + 1 : kChangesAhead;
+    const EntryId before = told_;
+    if (log_->TailCovers(told_)) {
+      Deliver(log_->Tail(told_, wanted), log_->last());
+    } else {
+      reading_ = true;
+      reading_to_ = log_->last();
+      carrier_.host.ReadLog(number_, *log_, told_, wanted, model::kFrameTarget);
+    }
+    if (reading_ || told_ == before) break;  // OnLogRead goes on, or there is nothing to go on with
+  }
+  pulling_ = false;
+  if (waits_for_credit_) Overtake();
+}
+
+void Channel::OnLogRead(const Result<logs::LogPiece>& piece) {
+  if (!carrier_.is_live || !reading_) return;
+  reading_ = false;
+  if (!piece.ok()) return carrier_.Bye(CloseCode::kOverload, "the log cannot be read now");
+  // Before the word of it came here: to go on would take the client past what was lost, as if nothing were missing.
+  if (piece->lost > lost_) return carrier_.Bye(CloseCode::kLogLost, {});
+  const bool long_backlog = !piece->complete;
+  Deliver(*piece, reading_to_);
+  Pull();
+  if (log_ != nullptr) log_->Settle();
+  if (long_backlog) Overtake();
+}
+
+template <typename Which>
+void Channel::DropEarly(Which which) {
+  carrier_.early_out -= std::erase_if(early_, which);
+}
+
+// Sends early copies of what is urgent and lies behind what cannot be sent yet.
+void Channel::Overtake() {
+  // Where nothing has to be acknowledged, what came again in its order is not out any more.
+  if (carrier_.unlimited()) DropEarly([this](const Early& copy) { return copy.id <= told_; });
+  if (!carrier_.is_live || carrier_.host.Congested() || looking_to_ != EntryId{} ||
+      carrier_.early_out >= model::kMaxEarly)
+    return;
+  overtaken_to_ = std::max(overtaken_to_, told_);
+  const EntryId last = log_->last();
+  if (overtaken_to_ >= last) return;
+  if (log_->TailCovers(overtaken_to_)) return SendEarly(log_->Tail(overtaken_to_, SIZE_MAX).lines, last);
+  const auto& unread = log_->counts().unread_by_priority;
+  if (unread[static_cast<size_t>(Priority::kHigh)] + unread[static_cast<size_t>(Priority::kCritical)] == 0) {
+    overtaken_to_ = last;
+    return;
+  }
+  looking_to_ = last;
+  carrier_.host.ListUrgent(number_, *log_, 2 * model::kMaxEarly);
+}
+
+void Channel::OnUrgent(const Result<logs::ListPage>& page) {
+  const EntryId covered = std::exchange(looking_to_, EntryId{});
+  if (!carrier_.is_live || !page.ok()) return;  // they come in their order
+  std::vector<LogLine> lines(page->lines.rbegin(), page->lines.rend());
+  std::erase_if(lines, [&](const LogLine& line) {  // what came after the question is in the tail, or asked for next
+    return line.entry->id <= overtaken_to_ || line.entry->id > covered;
+  });
+  SendEarly(lines, covered);
+}
+
+// `lines` in order; all that is urgent up to `covered` and worth an early copy is among them.
+void Channel::SendEarly(const std::vector<LogLine>& lines, EntryId covered) {
+  std::vector<LogLine> urgent;
+  for (const LogLine& line : lines) {
+    const logs::LogEntry& entry = *line.entry;
+    if (entry.id <= told_ || !entry.is_item() || !model::IsUrgent(entry.priority)) continue;
+    if (line.state >= logs::ItemState::kRead) continue;
+    if (carrier_.early_out == model::kMaxEarly) {  // the rest when one of these is acknowledged
+      covered = urgent.empty() ? overtaken_to_ : urgent.back().entry->id;
+      break;
+    }
+    early_.push_back({entry.id, entry.nid});
+    ++carrier_.early_out;
+    urgent.push_back(line);
+  }
+  overtaken_to_ = std::max(overtaken_to_, covered);
+  if (urgent.empty()) return;
+  std::string frame;
+  AppendEarlyCopies(frame, topic_, told_, urgent);
+  overtook.Add(static_cast<int64_t>(urgent.size()));
+  carrier_.host.Send(frame, std::nullopt);
+}
+
+// Sends the lines in order until credit ends. `covered`: where the log ended when they were read.
+void Channel::Deliver(const logs::LogPiece& piece, EntryId covered) {
+  if (piece.gap) {
+    return carrier_.Bye(CloseCode::kSlow, "the log was trimmed beyond this cursor; what is left follows a new hello");
+  }
+  const std::span<const LogLine> lines(piece.lines);
+  size_t first = 0, bytes = 0;  // of the items that wait to be sent in one frame
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const logs::LogEntry& entry = *lines[i].entry;
+    if (!entry.is_item()) {
+      SendItems(lines.subspan(first, i - first));
+      std::string frame;
+      AppendStateChange(frame, topic_, told_, entry);
+      told_ = entry.id;
+      carrier_.host.Send(frame, told_);
+      first = i + 1;
+      bytes = 0;
+      continue;
+    }
+    if (i - first >= carrier_.room()) {
+      SendItems(lines.subspan(first, i - first));
+      waits_for_credit_ = true;
+      return;
+    }
+    bytes += entry.bytes();
+    if (bytes >= model::kFrameTarget) {
+      SendItems(lines.subspan(first, i + 1 - first));
+      first = i + 1;
+      bytes = 0;
+    }
+  }
+  SendItems(lines.subspan(first));
+  if (piece.complete && told_ < covered) {  // what lies between was deleted
+    std::string frame;
+    AppendNotifications(frame, topic_, told_, covered, {}, false);
+    told_ = covered;
+    carrier_.host.Send(frame, told_);
+  }
+}
+
+void Channel::SendItems(std::span<const LogLine> items) {
+  if (items.empty()) return;
+  const EntryId prev = std::exchange(told_, items.back().entry->id);
+  std::string frame;
+  AppendNotifications(frame, topic_, prev, told_, items, told_ < log_->last());
+  if (!carrier_.unlimited()) {
+    for (const LogLine& line : items) sent_.push_back(line.entry->id);
+    carrier_.unacked += items.size();
+  }
+  delivered.Add(static_cast<int64_t>(items.size()));
+  carrier_.host.Send(frame, told_);
+}
+
+void Channel::Settle(EntryId cursor) {
+  const auto keep = std::upper_bound(sent_.begin(), sent_.end(), cursor);
+  acked.Add(keep - sent_.begin());
+  carrier_.unacked -= static_cast<size_t>(keep - sent_.begin());
+  sent_.erase(sent_.begin(), keep);
+  if (sent_.empty()) std::vector<EntryId>().swap(sent_);  // idle sessions hold no buffers
+  DropEarly([cursor](const Early& copy) { return copy.id <= cursor; });
+  if (!carrier_.has_device || cursor <= receipt_) return;
+  receipt_ = cursor;
+  carrier_.host.StoreReceipt(topic_, cursor);
+}
+
+void Channel::SettleEarly(const std::vector<std::string>& nids) {
+  DropEarly([&nids](const Early& copy) { return std::find(nids.begin(), nids.end(), copy.nid) != nids.end(); });
+}
+
+}  // namespace tocsin::session
