@@ -2,12 +2,8 @@
 
 import json
 
-from service import API_KEY, Phone, Service, token
+from service import API_KEY, Phone, Service, token, until_true
 from suite import case
-
-
-def phone_of(service: Service, user: str, topics: list[str] | None, device: str = "", **options: int) -> "TopicPhone":
-    return TopicPhone(service, user, topics, device, **options)
 
 
 class TopicPhone(Phone):
@@ -35,7 +31,7 @@ async def tell(service: Service, topic: str, count: int = 1, **fields: object) -
 async def a_topic_reaches_who_subscribed(service: Service) -> None:
     """A publish to a topic, over HTTP and over XADD, reaches each device that has it, once, on whatever node, and nobody
     else; a device that comes later starts at the head, or where its `since` says."""
-    phones = [phone_of(service, f"topical{n}", ["sports:*"]) for n in range(4)]
+    phones = [TopicPhone(service, f"topical-{n}", ["sports:*"]) for n in range(4)]
     for phone in phones:
         welcome = await phone.connect(topics=["sports:golf"])
         assert welcome["cur"].keys() == {"", "broadcast", "sports:golf"} and "refused" not in welcome, welcome
@@ -48,7 +44,7 @@ async def a_topic_reaches_who_subscribed(service: Service) -> None:
     for phone in phones:
         assert await phone.has(3) == nids
         assert {item["body"] for item in phone.items} == {"sports:golf 0", "sports:golf 1", "over XADD"}
-    late, later = phone_of(service, "late", ["sports:golf"]), phone_of(service, "later", ["sports:golf"])
+    late, later = TopicPhone(service, "topic-late", ["sports:golf"]), TopicPhone(service, "topic-later", ["sports:golf"])
     await late.connect(topics=["sports:golf"])
     assert (await later.connect(topics=["sports:golf"], since="all"))["resume"]["sports:golf"] == "fresh"
     assert await later.has(3) == nids
@@ -65,7 +61,7 @@ async def a_topic_reaches_who_subscribed(service: Service) -> None:
 @case
 async def channels_resume_by_themselves(service: Service) -> None:
     """Each channel goes on from its own cursor, also across a crash of every node; the own log is one of them."""
-    phone = phone_of(service, "resumer", ["a", "b"])
+    phone = TopicPhone(service, "resumer", ["a", "b"])
     await phone.connect(topics=["a", "b"])
     first = (await tell(service, "a"))[0], (await tell(service, "b"))[0]
     own = await service.publish({"user_id": "resumer", "message": "own"})
@@ -84,7 +80,7 @@ async def channels_resume_by_themselves(service: Service) -> None:
 async def rights_are_by_topic(service: Service) -> None:
     """A topic that the token does not allow is refused, and the others work; a new token takes a topic away at once, and
     only that one."""
-    phone = phone_of(service, "limited", ["news", "team.*"])
+    phone = TopicPhone(service, "limited", ["news", "team.*"])
     welcome = await phone.connect(topics=["news", "secret"])
     assert welcome["refused"]["secret"]["code"] == "topic_forbidden", welcome
     assert "secret" not in welcome["cur"]
@@ -114,7 +110,7 @@ async def rights_are_by_topic(service: Service) -> None:
 @case
 async def credit_spans_the_channels(service: Service) -> None:
     """Not more than `credit` items are un-acked over all channels; an ack in any of them returns some, and all comes."""
-    phone = phone_of(service, "thrifty", ["busy*"], credit=8)
+    phone = TopicPhone(service, "thrifty", ["busy*"], credit=8)
     await phone.connect(topics=["busy1", "busy2"])
     expected = {*await tell(service, "busy1", 20), *await tell(service, "busy2", 20)}
     expected |= set(await service.publish(*({"user_id": "thrifty", "message": str(n)} for n in range(20))))
@@ -149,8 +145,6 @@ async def topics_are_named_well(service: Service) -> None:
     async def trail(of: str) -> dict:
         status, answer, _ = await service.request("GET", f"/v1/notifications/{of}", {"x-api-key": API_KEY})
         return json.loads(answer) if status == 200 else {"status": "accepted"}
-
-    from service import until_true
 
     async def dead() -> dict | None:
         found = await trail(nid)
