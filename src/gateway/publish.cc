@@ -47,13 +47,6 @@ void Publish(Exchange& exchange) {
   if (auto error = wire::ParsePublish(*type, request.body, exchange.hub.now().wall_ms, notifications)) {
     return exchange.respond(ProblemAt(400, "bad_field", error->message, error->index, error->field));
   }
-  const auto later = std::find_if(notifications.begin(), notifications.end(),
-                                  [](const model::Notification& one) { return one.deliver_at_ms.has_value(); });
-  const base::Status can_schedule = exchange.hub.backend().publisher.can_schedule();
-  if (later != notifications.end() && !can_schedule.ok()) {
-    return exchange.respond(ProblemAt(400, "bad_field", can_schedule.message(),
-                                      notifications.size() > 1 ? later - notifications.begin() : -1, "deliver_at"));
-  }
   if (request.query.Find("dry_run") == "1") {
     return exchange.respond(Json(200, "{\"valid\":" + std::to_string(notifications.size()) + "}\n"));
   }

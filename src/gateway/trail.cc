@@ -87,10 +87,6 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
     const std::vector<std::pair<std::string_view, std::string_view>> fields(entry_.fields.begin(), entry_.fields.end());
     auto notification = wire::FromEntry(fields, entry_.id.ms);
     if (!notification.ok()) return OnDeadLetter(std::string(notification.status().message()));
-    const base::Status can_schedule = hub_.backend().publisher.can_schedule();
-    if (notification->deliver_at_ms && !can_schedule.ok()) {
-      return OnDeadLetter("`deliver_at`: " + std::string(can_schedule.message()));
-    }
     users_ = std::move(notification->users);
     if (!entry_.routed) return OnPending();
     if (entry_.scheduled_ms) return OnScheduled();

@@ -89,15 +89,16 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
                   },
               .dead = [this](const std::string& user, const std::string& node) { logs_.DropWatcher(user, node); }}),
       publisher_(core_, *client_, watch_, PartitionsOf(options_.ingest_streams.front(), options_.partitions),
-                 options_.wait_replicas),
+                 AllPartitions(options_), options_.wait_replicas),
       retention_(core_, *client_, options_.retention, [this](const std::string& stream) { return Owns(stream); }),
       delivery_limit_(core_, *client_, options_.redelivery, [this](const std::string& stream) { return Owns(stream); }),
       starting_(std::make_shared<Starting>()) {
   watch_.SetClient(*client_);
   for (const std::string& stream : AllPartitions(options_)) {
-    routers_.push_back(std::make_unique<RedisRouter>(
-        core_, *client_, logs_, stream, node_, options_.ingest_from,
-        [this](std::vector<logs::Appended> appended) { OnAppended(std::move(appended)); }));
+    const auto appended = [this](std::vector<logs::Appended> more) { OnAppended(std::move(more)); };
+    schedules_.push_back(std::make_unique<RedisSchedule>(core_, *client_, clock, logs_, stream, appended));
+    routers_.push_back(std::make_unique<RedisRouter>(core_, *client_, logs_, *schedules_.back(), stream, node_,
+                                                     options_.ingest_from, appended));
   }
   core_.Every(kTickMs, [this] { Tick(); });
 }

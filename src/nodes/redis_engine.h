@@ -19,6 +19,7 @@
 #include "nodes/redis_publisher.h"
 #include "nodes/redis_retention.h"
 #include "nodes/redis_router.h"
+#include "nodes/redis_schedule.h"
 #include "nodes/store_watch.h"
 #include "nodes/wakes.h"
 #include "redis/client.h"
@@ -76,7 +77,8 @@ class RedisEngine {
   logs::RedisLogs logs_;
   Wakes wakes_;
   RedisPublisher publisher_;
-  std::vector<std::unique_ptr<RedisRouter>> routers_;
+  std::vector<std::unique_ptr<RedisSchedule>> schedules_;
+  std::vector<std::unique_ptr<RedisRouter>> routers_;  // each with the schedule of its stream
   RedisRetention retention_;
   RedisDeliveryLimit delivery_limit_;
   bool begun_ = false;  // after the first good verdict

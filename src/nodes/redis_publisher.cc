@@ -18,6 +18,7 @@ using base::Code;
 using base::Result;
 using base::Status;
 using model::EntryId;
+using notifier::ScheduledState;
 using wire::RespReply;
 
 constexpr int64_t kPatienceMs = 5'000;
@@ -102,11 +103,12 @@ Status FailureOf(const RespReply& reply) {
 }  // namespace
 
 RedisPublisher::RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch,
-                               std::vector<std::string> streams, int wait_replicas)
+                               std::vector<std::string> streams, std::vector<std::string> all, int wait_replicas)
     : core_(core),
       client_(client),
       watch_(watch),
       streams_(std::move(streams)),
+      schedules_(client, std::move(all)),
       wait_replicas_(wait_replicas),
       confirmed_(streams_.size()) {
   CHECK(!streams_.empty());
@@ -260,20 +262,53 @@ void RedisPublisher::Find(const std::string& nid, Found then) {
   const auto parts = notifier::ParseNid(nid);
   const bool ours = parts && std::find(streams_.begin(), streams_.end(), parts->stream) != streams_.end();
   if (!ours) return then(std::optional<notifier::AcceptedEntry>());
-  core_.Post([this, stream = std::string(parts->stream), id = parts->id, then = std::move(then)] {
-    auto looked = [stream, id, then](const Result<RespReply>& reply) {
+  core_.Post([this, nid, stream = std::string(parts->stream), id = parts->id, then = std::move(then)] {
+    auto looked = [this, nid, stream, id, then](const Result<RespReply>& reply) {
       if (!reply.ok()) return then(reply.status());
       if (reply->is_error()) return then(FailureOf(*reply));
-      if (reply->elements.size() != 3) return then(std::optional<notifier::AcceptedEntry>());
-      const bool pending = reply->elements[1].integer != 0;
-      const EntryId given = EntryId::Parse(reply->elements[2].text).value_or(EntryId{});
-      notifier::AcceptedEntry entry{.stream = stream, .id = id, .fields = {}, .routed = !pending && id <= given};
-      const std::vector<RespReply>& flat = reply->elements[0].elements;
-      for (size_t i = 0; i + 1 < flat.size(); i += 2) entry.fields.emplace_back(flat[i].text, flat[i + 1].text);
-      then(std::optional(std::move(entry)));
+      notifier::AcceptedEntry entry{.stream = stream, .id = id, .fields = {}, .routed = true};
+      if (reply->elements.size() == 3) {
+        const bool pending = reply->elements[1].integer != 0;
+        entry.routed = !pending && id <= EntryId::Parse(reply->elements[2].text).value_or(EntryId{});
+        const std::vector<RespReply>& flat = reply->elements[0].elements;
+        for (size_t i = 0; i + 1 < flat.size(); i += 2) entry.fields.emplace_back(flat[i].text, flat[i + 1].text);
+      }
+      schedules_.Find(nid,
+                      [entry = std::move(entry), then](const Result<std::optional<ScheduledState>>& found) mutable {
+                        if (!found.ok()) return then(found.status());
+                        if (found->has_value()) {
+                          entry.scheduled_ms = (*found)->due_ms;
+                          entry.cancelled = (*found)->cancelled;
+                          entry.held = (*found)->held;
+                          if (entry.fields.empty()) entry.fields = (*found)->fields;
+                        }
+                        if (entry.fields.empty()) return then(std::optional<notifier::AcceptedEntry>());
+                        then(std::optional(std::move(entry)));
+                      });
     };
     client_.Eval(FindScript(), {stream}, {id.ToString(), std::string(notifier::kGroup)}, std::move(looked),
                  {.patience_ms = kPatienceMs});
+  });
+}
+
+void RedisPublisher::ListScheduled(notifier::SchedulePlace after, size_t limit, Listed then) {
+  core_.Post([this, after = std::move(after), limit, then = std::move(then)]() mutable {
+    schedules_.List(std::move(after), limit, std::move(then));
+  });
+}
+
+void RedisPublisher::CancelScheduled(const std::string& nid, Cancelled then) {
+  // Not there yet is not the same as not there.
+  auto looked = [then](const Result<std::optional<notifier::AcceptedEntry>>& found) {
+    if (!found.ok()) return then(found.status());
+    if (!found->has_value() || ((*found)->routed && !(*found)->scheduled_ms)) return then(false);
+    then(Status(Code::kUnavailable, "the notification is on its way to the schedule; try again in a moment"));
+  };
+  core_.Post([this, nid, then, looked] {
+    schedules_.Cancel(nid, [this, nid, then, looked](const Result<bool>& cancelled) {
+      if (!cancelled.ok() || *cancelled) return then(cancelled);
+      Find(nid, looked);
+    });
   });
 }
 

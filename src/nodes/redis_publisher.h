@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "model/entry_id.h"
+#include "nodes/redis_schedules.h"
 #include "nodes/store_watch.h"
 #include "notifier/publisher.h"
 #include "redis/client.h"
@@ -27,12 +28,15 @@ namespace tocsin::nodes {
 
 class RedisPublisher final : public notifier::Publisher {
  public:
-  // Nothing is owned. `streams`: the partitions of the first ingest stream, at least one.
+  // Nothing is owned. `streams`: the partitions of the first ingest stream, at least one; `all`: those of every one,
+  // whose schedules are listed.
   RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch, std::vector<std::string> streams,
-                 int wait_replicas = 0);
+                 std::vector<std::string> all, int wait_replicas = 0);
 
   void Publish(notifier::PublishRequest request, Then then) override;
   void Find(const std::string& nid, Found then) override;
+  void ListScheduled(notifier::SchedulePlace after, size_t limit, Listed then) override;
+  void CancelScheduled(const std::string& nid, Cancelled then) override;
   base::Status health() const override { return watch_.health(); }
   std::string durability() const override { return watch_.level(); }
   size_t queued() const override { return queued_.load(std::memory_order_relaxed); }
@@ -62,6 +66,7 @@ class RedisPublisher final : public notifier::Publisher {
   redis::Client& client_;
   const StoreWatch& watch_;
   const std::vector<std::string> streams_;
+  RedisSchedules schedules_;
   const int wait_replicas_;
   std::vector<std::deque<Confirmed>> confirmed_;  // by partition, oldest first
   // What was appended, until the replicas have it.

@@ -34,7 +34,7 @@ class Publishing {
       : node_(server.url()) {
     CHECK(Eventually([this] { return node_.healthy(); }));
     publisher_ =
-        std::make_unique<RedisPublisher>(node_.core(), node_.redis(), node_.watch(), std::move(streams), wait_replicas);
+        std::make_unique<RedisPublisher>(node_.core(), node_.redis(), node_.watch(), streams, streams, wait_replicas);
   }
   ~Publishing() {
     node_.OnCore([this] { node_.redis().Stop(); });

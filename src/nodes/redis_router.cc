@@ -10,6 +10,7 @@
 #include "nodes/keys.h"
 #include "notifier/counters.h"
 #include "notifier/router.h"
+#include "notifier/scheduled_row.h"
 #include "wire/notification_fields.h"
 
 namespace tocsin::nodes {
@@ -105,17 +106,19 @@ struct RedisRouter::Batch {
   std::shared_ptr<Reading> reading;
   std::vector<EntryId> ids;
   const std::shared_ptr<RedisDelivery::Load> load = std::make_shared<RedisDelivery::Load>();
-  size_t dead_bytes = 0;
-  size_t waiting = 0;  // answers
+  std::vector<notifier::Timer> later;
+  size_t other_bytes = 0;  // of dead letters and of what comes later
+  size_t waiting = 0;      // answers
   std::string failure;
   bool fenced = false;
 };
 
-RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, std::string stream,
-                         std::string node, std::string start, Appended appended)
+RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, RedisSchedule& schedule,
+                         std::string stream, std::string node, std::string start, Appended appended)
     : core_(core),
       client_(client),
       logs_(logs),
+      schedule_(schedule),
       stream_(std::move(stream)),
       node_(node),
       start_(std::move(start)),
@@ -138,6 +141,7 @@ void RedisRouter::OnLease(uint64_t fence) {
 }
 
 void RedisRouter::OnLeaseLost() {
+  schedule_.End();
   NewTerm();
   finished_.clear();  // the next one finds that the logs have them
   StopReading();
@@ -154,6 +158,7 @@ void RedisRouter::StopReading() {
 
 void RedisRouter::RouteAgain() {
   again_ = true;
+  schedule_.Again();
   if (!lease_.held()) return;
   NewTerm();
   StopReading();
@@ -197,6 +202,7 @@ void RedisRouter::TakeOver() {
       return lease_.Renumber(FenceIn(raised.message()));
     }
     if (!raised.ok()) return Retry("fence", raised.message());
+    schedule_.Begin(fence_);
     MakeGroup([this, term](std::string_view failure) {
       if (Stale(term)) return;
       if (!failure.empty()) return Retry("group", failure);
@@ -335,21 +341,19 @@ void RedisRouter::Route(const std::shared_ptr<Reading>& reading) {
   batch->reading = reading;
   batch->waiting = 1;  // this function's own share
   const RedisDelivery::Load& load = *batch->load;
-  while (reading->next < reading->entries.size() && load.bytes() + batch->dead_bytes < kBatchBytes &&
+  while (reading->next < reading->entries.size() && load.bytes() + batch->other_bytes < kBatchBytes &&
          load.users() < kBatchUsers) {
     const StreamEntry& entry = reading->entries[reading->next++];
     batch->ids.push_back(entry.id);
     Take(batch, entry);
   }
   ++batch->waiting;
+  if (!batch->later.empty()) {
+    ++batch->waiting;
+    schedule_.Add(batch->later, [this, batch](const Status& added) { Note(batch, added); });
+  }
   load_ = batch->load;
-  delivery_.Deliver(batch->load, batch->fence, [this, batch](const Status& delivered) {
-    if (!delivered.ok()) {
-      batch->failure = delivered.message();
-      batch->fenced = delivered.code() == Code::kConflict;
-    }
-    if (--batch->waiting == 0) Finish(batch);
-  });
+  delivery_.Deliver(batch->load, batch->fence, [this, batch](const Status& delivered) { Note(batch, delivered); });
   if (--batch->waiting == 0) Finish(batch);
 }
 
@@ -358,13 +362,15 @@ void RedisRouter::Take(const std::shared_ptr<Batch>& batch, const StreamEntry& e
   wire::UnknownPriority unknown = wire::UnknownPriority::kNo;
   const auto notification = wire::FromEntry(entry.fields, entry.id.ms, &unknown);
   if (!notification.ok()) {
-    batch->dead_bytes += std::min(BytesOf(entry.fields), kMaxDeadLetter);
+    batch->other_bytes += std::min(BytesOf(entry.fields), kMaxDeadLetter);
     return AddDeadLetter(batch, entry, std::string(notification.status().message()));
   }
-  if (notification->deliver_at_ms) {
-    return AddDeadLetter(batch, entry, std::string("`deliver_at`: ") + notifier::Publisher::kNoSchedule);
-  }
   if (unknown == wire::UnknownPriority::kYes) notifier::unknown_priorities.Add();
+  if (notification->deliver_at_ms && *notification->deliver_at_ms > static_cast<int64_t>(entry.id.ms)) {
+    batch->later.push_back(notifier::ScheduledTimer(notifier::NidOf(stream_, entry.id), *notification));
+    batch->other_bytes += batch->later.back().payload.size();
+    return;
+  }
   batch->load->Add({.nid = notifier::NidOf(stream_, entry.id),
                     .notification = *notification,
                     .users = notification->users,
@@ -372,10 +378,19 @@ void RedisRouter::Take(const std::shared_ptr<Batch>& batch, const StreamEntry& e
                     .source = entry.id});
 }
 
+// One answer that a batch waits for.
+void RedisRouter::Note(const std::shared_ptr<Batch>& batch, const Status& done) {
+  if (!done.ok()) {
+    batch->failure = done.message();
+    batch->fenced |= done.code() == Code::kConflict;
+  }
+  if (--batch->waiting == 0) Finish(batch);
+}
+
 void RedisRouter::Finish(const std::shared_ptr<Batch>& batch) {
   if (Stale(batch->term)) return;
   if (!batch->failure.empty()) return Retry(batch->fenced ? "fenced" : "append", batch->failure);
-  notifier::routed.Add(static_cast<int64_t>(batch->load->notifications()));
+  notifier::routed.Add(static_cast<int64_t>(batch->load->notifications() + batch->later.size()));
   finished_.insert(finished_.end(), batch->ids.begin(), batch->ids.end());
   if (finished_.size() >= kAckAtOnce) {
     Acknowledge();

@@ -14,7 +14,9 @@
 //    was read is routed, it is looked whether more is pending than that; then all of it is claimed again, in order.
 // 5. Memory is bounded, whatever producers append: a batch ends at kBatchBytes or kBatchUsers, its appends leave in a
 //    window, and after a failure fewer entries are read at once.
-// 6. An entry that can never be routed goes to `<stream>:dead` with the reason, and is acknowledged. What others took
+// 6. What is to be delivered later goes to the schedule of the stream, which this drives: it fires while the lease is
+//    held.
+// 7. An entry that can never be routed goes to `<stream>:dead` with the reason, and is acknowledged. What others took
 //    out of the stream while it was pending is acknowledged and counted.
 #pragma once
 
@@ -28,6 +30,7 @@
 #include "nodes/entries.h"
 #include "nodes/lease.h"
 #include "nodes/redis_delivery.h"
+#include "nodes/redis_schedule.h"
 #include "redis/client.h"
 #include "runtime/core.h"
 
@@ -37,10 +40,10 @@ class RedisRouter final : public Lease::Holder {
  public:
   using Appended = RedisDelivery::Appended;
 
-  // Nothing is owned; all of it outlives the client's last answer. `start`: where the group begins on a stream that it
-  // has not been on: "$" after what is there, "0" before it.
-  RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, std::string stream, std::string node,
-              std::string start, Appended appended);
+  // Nothing is owned; all of it outlives the client's last answer. `schedule`: of the same stream. `start`: where the
+  // group begins on a stream that it has not been on: "$" after what is there, "0" before it.
+  RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, RedisSchedule& schedule,
+              std::string stream, std::string node, std::string start, Appended appended);
 
   // Makes the group, if there is none, and tries until it can: what is published before it exists would not be routed.
   void Prepare(std::function<void()> ready);
@@ -74,6 +77,7 @@ class RedisRouter final : public Lease::Holder {
   void LookForStrays(const std::shared_ptr<Reading>& reading);
   void Route(const std::shared_ptr<Reading>& reading);
   void Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry);
+  void Note(const std::shared_ptr<Batch>& batch, const base::Status& done);
   void Finish(const std::shared_ptr<Batch>& batch);
   void Acknowledge();
   void AddDeadLetter(const std::shared_ptr<Batch>& batch, const StreamEntry& entry, std::string reason);
@@ -84,6 +88,7 @@ class RedisRouter final : public Lease::Holder {
   runtime::Core& core_;
   redis::Client& client_;
   logs::RedisLogs& logs_;
+  RedisSchedule& schedule_;
   const std::string stream_, node_, start_, routed_key_;
   RedisDelivery delivery_;
   Lease lease_;

@@ -26,15 +26,19 @@ class RouterNode final : public TestNode {
   RouterNode(const Server& server, const std::string& name, const std::string& start = "0")
       : TestNode(server.url(), name) {
     OnCore([&] {
-      router_ = std::make_unique<RedisRouter>(core(), redis(), logs(), kStream, name, start,
-                                              [this](std::vector<logs::Appended> more) { appended_ += more.size(); });
+      const auto appended = [this](std::vector<logs::Appended> more) { appended_ += more.size(); };
+      schedule_ = std::make_unique<RedisSchedule>(core(), redis(), base::SystemClock(), logs(), kStream, appended);
+      router_ = std::make_unique<RedisRouter>(core(), redis(), logs(), *schedule_, kStream, name, start, appended);
       core().Every(50, [this] {
         if (router_) router_->Tick();
       });
     });
   }
   ~RouterNode() override {
-    End([this] { router_.reset(); });
+    End([this] {
+      router_.reset();
+      schedule_.reset();
+    });
   }
   bool AtWork() {
     return Get<bool>([this] { return router_->at_work(); });
@@ -50,6 +54,7 @@ class RouterNode final : public TestNode {
   }
 
  private:
+  std::unique_ptr<RedisSchedule> schedule_;
   std::unique_ptr<RedisRouter> router_;
   size_t appended_ = 0;
 };

@@ -27,7 +27,6 @@ class EmbeddedPublisher final : public Publisher {
 
   void Publish(PublishRequest request, Then then) override;
   void Find(const std::string& nid, Found then) override;
-  base::Status can_schedule() const override { return base::Ok(); }
   void ListScheduled(SchedulePlace after, size_t limit, Listed then) override;
   void CancelScheduled(const std::string& nid, Cancelled then) override;
   base::Status health() const override { return store_.health(); }

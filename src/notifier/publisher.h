@@ -80,9 +80,6 @@ class Publisher {
   using Found = std::function<void(const base::Result<std::optional<AcceptedEntry>>&)>;
   virtual void Find(const std::string& nid, Found then) = 0;
 
-  // Whether `deliver_at` may be asked for; kInvalidArgument with why not.
-  virtual base::Status can_schedule() const { return base::Status(base::Code::kInvalidArgument, kNoSchedule); }
-  static constexpr char kNoSchedule[] = "not supported yet on this store";
   // What is scheduled behind that place, at most `limit`. Thread-safe, answered as Publish is.
   using Listed = std::function<void(const base::Result<SchedulePage>&)>;
   virtual void ListScheduled(SchedulePlace, size_t, Listed then) { then(SchedulePage()); }

@@ -29,7 +29,7 @@ struct Timer {
   std::string name{};  // of any bytes, at least one
   int64_t due_ms = 0;
   model::EntryId order{};
-  uint64_t weight = 1;  // about how many writes it takes to do it: bounds a turn
+  uint64_t weight = 1;    // about how many writes it takes to do it: bounds a turn
   std::string payload{};  // whatever its owner makes of it
 };
 
