@@ -2,7 +2,6 @@
 #include "notifier/schedule.h"
 
 #include <map>
-#include <random>
 
 #include <gtest/gtest.h>
 
@@ -246,49 +245,6 @@ TEST_F(ScheduleTest, AFailedTurnFiresWithALaterOne) {
   Pass(2'000, 500);
   EXPECT_EQ(delivered_.size(), 3'000u);
   EXPECT_EQ(Pending(), 0u);
-}
-
-// None early, none lost, none doubled, whatever happens: restarts, failed turns, cancellations.
-TEST_F(ScheduleTest, ADayOfTensOfThousands) {
-  std::mt19937 random(20261124);
-  constexpr int kAll = 30'000, kUsers = 50;
-  constexpr int64_t kDay = 24 * 3'600'000;
-  int added = 0;
-  std::map<std::string, bool> cancelled;
-  const int64_t end = kStart + kDay + 120'000;
-  while (clock_.NowMs() < end) {
-    for (int i = 0; i < 200 && added < kAll; ++i, ++added) {
-      const int64_t left = kStart + kDay - clock_.NowMs();
-      Add("u" + std::to_string(random() % kUsers),
-          clock_.NowMs() + 1 + static_cast<int64_t>(random()) % std::max<int64_t>(left, 1));
-    }
-    Turn();
-    for (int i = 0; i < 3; ++i) {
-      const std::string& nid = nids_[random() % nids_.size()];
-      if (Cancel(nid)) cancelled[nid] = true;
-    }
-    if (random() % 50 == 0) {
-      faults_.fail = true;
-      Pass(1'000, 500);
-      faults_.fail = false;
-    }
-    if (random() % 60 == 0) Open();
-    clock_.Advance(static_cast<int64_t>(random() % 120'000));
-    Turn();
-  }
-  Pass(2'000, 500);
-  EXPECT_EQ(Pending(), 0u);
-  EXPECT_EQ(due_.size(), static_cast<size_t>(kAll));
-  EXPECT_GT(cancelled.size(), 10u);
-  size_t in_logs = 0;
-  for (int user = 0; user < kUsers; ++user) in_logs += Nids("u" + std::to_string(user)).size();
-  EXPECT_EQ(in_logs, due_.size() - cancelled.size());
-  for (const auto& [nid, due_ms] : due_) {
-    const auto& times = delivered_[nid];
-    ASSERT_EQ(times.size(), cancelled.contains(nid) ? 0u : 1u) << nid;
-    if (times.empty()) continue;
-    ASSERT_GE(times.front(), due_ms) << nid;
-  }
 }
 
 }  // namespace
