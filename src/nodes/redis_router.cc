@@ -125,7 +125,9 @@ RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::Redis
       routed_key_(StreamKey(stream_, "routed")),
       delivery_(logs, stream_, stream_, std::move(appended)),
       lease_(core, client, StreamKey(stream_, "lease"), std::move(node), *this),
-      count_(kMostAtOnce) {}
+      count_(kMostAtOnce) {
+  Drive(schedule_.timers());
+}
 
 uint64_t RedisRouter::NewTerm() {
   if (auto load = load_.lock()) load->Abandon();
@@ -141,7 +143,7 @@ void RedisRouter::OnLease(uint64_t fence) {
 }
 
 void RedisRouter::OnLeaseLost() {
-  schedule_.End();
+  for (RedisTimers* timers : driven_) timers->End();
   NewTerm();
   finished_.clear();  // the next one finds that the logs have them
   StopReading();
@@ -158,7 +160,7 @@ void RedisRouter::StopReading() {
 
 void RedisRouter::RouteAgain() {
   again_ = true;
-  schedule_.Again();
+  for (RedisTimers* timers : driven_) timers->Again();
   if (!lease_.held()) return;
   NewTerm();
   StopReading();
@@ -202,7 +204,7 @@ void RedisRouter::TakeOver() {
       return lease_.Renumber(FenceIn(raised.message()));
     }
     if (!raised.ok()) return Retry("fence", raised.message());
-    schedule_.Begin(fence_);
+    for (RedisTimers* timers : driven_) timers->Begin(fence_);
     MakeGroup([this, term](std::string_view failure) {
       if (Stale(term)) return;
       if (!failure.empty()) return Retry("group", failure);

@@ -45,6 +45,9 @@ class RedisRouter final : public Lease::Holder {
   RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, RedisSchedule& schedule,
               std::string stream, std::string node, std::string start, Appended appended);
 
+  // Timers of the same stream, of any kind: they begin and end with the lease as well. Before the first Tick().
+  void Drive(RedisTimers& timers) { driven_.push_back(&timers); }
+
   // Makes the group, if there is none, and tries until it can: what is published before it exists would not be routed.
   void Prepare(std::function<void()> ready);
   void Tick() { lease_.Tick(); }
@@ -89,6 +92,7 @@ class RedisRouter final : public Lease::Holder {
   redis::Client& client_;
   logs::RedisLogs& logs_;
   RedisSchedule& schedule_;
+  std::vector<RedisTimers*> driven_;  // those of the schedule too
   const std::string stream_, node_, start_, routed_key_;
   RedisDelivery delivery_;
   Lease lease_;

@@ -22,11 +22,8 @@ class RedisSchedule final : private RedisTimerAction {
   RedisSchedule(runtime::Core& core, redis::Client& client, const base::Clock& wall, logs::RedisLogs& logs,
                 std::string stream, RedisDelivery::Appended appended);
 
-  // As RedisTimers.
-  void Begin(uint64_t fence) { timers_.Begin(fence); }
-  void End() { timers_.End(); }
-  void Again() { timers_.Again(); }
-  void Look() { timers_.Look(); }
+  // To be driven by who holds the stream.
+  RedisTimers& timers() { return timers_; }
 
   // In the order of the stream; what was added once is never added again. Made by notifier::ScheduledTimer().
   void Add(const std::vector<notifier::Timer>& timers, std::function<void(const base::Status&)> then) {

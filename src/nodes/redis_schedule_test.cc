@@ -65,7 +65,7 @@ class ScheduleNode final : public TestNode {
       timed_logs_->RaiseFence(kStream, fence, [&](const base::Status& status) { raised.set_value(status); });
     });
     EXPECT_TRUE(raised.get_future().get().ok());
-    OnCore([&] { schedule_->Begin(fence); });
+    OnCore([&] { schedule_->timers().Begin(fence); });
   }
   ~ScheduleNode() override {
     End([this] {
@@ -79,7 +79,7 @@ class ScheduleNode final : public TestNode {
   void SetTime(int64_t now_ms) {
     OnCore([&] {
       wall_.Set(now_ms);
-      schedule_->Look();
+      schedule_->timers().Look();
     });
   }
   base::Status Add(std::vector<notifier::Timer> timers) {
@@ -220,7 +220,7 @@ TEST(RedisScheduleTest, WhatHasFiredGoesThroughTheLogsAgain) {
   }));
   const std::vector<std::string> before = node.Nids("u1");
   server.Ask({"DEL", logs::LogKey("u1")});
-  node.OnCore([&] { node.schedule().Again(); });
+  node.OnCore([&] { node.schedule().timers().Again(); });
   ASSERT_TRUE(Eventually([&] { return node.Nids("u1").size() == 300; }));
   EXPECT_EQ(node.Nids("u1"), before);
   EXPECT_EQ(node.Nids("u0").size(), 300u) << "and nothing twice";
