@@ -5,6 +5,7 @@
 
 #include "model/limits.h"
 #include "model/notification.h"
+#include "model/topic.h"
 
 namespace tocsin::gateway {
 namespace {
@@ -29,6 +30,18 @@ std::optional<int64_t> Number(std::string_view text) {
 
 Result<EpochCursor> ParseEpochCursor(std::string_view text, std::string_view what) {
   EpochCursor parsed;
+  const std::string_view expected = "a cursor as this server gave it, `<epoch>:<ms>-<n>`";
+  std::string_view rest = text.substr(std::min(text.find(','), text.size()));
+  text.remove_suffix(rest.size());
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    const std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(one.size());
+    const size_t slash = std::min(one.find('/'), one.size());
+    auto id = EntryId::Parse(one.substr(std::min(slash + 1, one.size())));
+    if (!id || !model::IsValidTopic(one.substr(0, slash))) return Wrong(what, expected);
+    parsed.topics.insert_or_assign(std::string(one.substr(0, slash)), *id);
+  }
   const size_t colon = text.find(':');
   if (colon != std::string_view::npos) {
     parsed.epoch = text.substr(0, colon);
@@ -36,7 +49,7 @@ Result<EpochCursor> ParseEpochCursor(std::string_view text, std::string_view wha
   }
   auto cursor = EntryId::Parse(text);
   if (!cursor || (colon != std::string_view::npos && parsed.epoch.empty())) {
-    return Wrong(what, "a cursor as this server gave it, `<epoch>:<ms>-<n>`");
+    return Wrong(what, expected);
   }
   parsed.cursor = *cursor;
   return parsed;
@@ -46,6 +59,15 @@ std::string EpochCursorText(std::string_view epoch, EntryId cursor) {
   std::string text(epoch);
   text.push_back(':');
   cursor.AppendTo(text);
+  return text;
+}
+
+std::string EpochCursorText(std::string_view epoch, const session::Session& session) {
+  std::string text = EpochCursorText(epoch, session.told());
+  session.ForEachTopic([&text](const session::Channel& channel) {
+    text.append(",").append(channel.topic()).push_back('/');
+    channel.told().AppendTo(text);
+  });
   return text;
 }
 
@@ -59,11 +81,13 @@ Result<wire::Hello> HelloFromQuery(const HttpRequest& request) {
   if (auto lang = query.Find("lang")) hello.lang = lang->substr(0, model::kMaxLang);
   if (auto since = query.Find("since")) {
     if (*since == "new") {
-      hello.since.kind = wire::Since::Kind::kNew;
+      hello.since = {wire::Since::Kind::kNew, 0, true};
     } else if (auto ms = Number(*since); ms && *ms >= 0) {
-      hello.since = {wire::Since::Kind::kTime, *ms};
+      hello.since = {wire::Since::Kind::kTime, *ms, true};
     } else if (*since != "all") {
       return Wrong("since", "`all`, `new` or milliseconds since 1970");
+    } else {
+      hello.since.given = true;
     }
   }
   if (auto credit = query.Find("credit")) {
@@ -71,12 +95,23 @@ Result<wire::Hello> HelloFromQuery(const HttpRequest& request) {
     if (!number || *number < 1) return Wrong("credit", "a number from 1 to 1024");
     hello.credit = static_cast<int>(std::min<int64_t>(*number, model::kMaxCredit));
   }
+  if (auto topics = query.Find("topics")) {
+    hello.knows_topics = true;
+    for (std::string_view rest = *topics; !rest.empty();) {
+      const std::string_view topic = rest.substr(0, rest.find(','));
+      rest.remove_prefix(std::min(topic.size() + 1, rest.size()));
+      if (hello.topics.size() == model::kMaxTopics) return Wrong("topics", "at most 100, with commas between them");
+      if (!topic.empty()) hello.topics.emplace_back(topic);
+    }
+  }
   const auto cur = query.Find("cur");
   const std::string_view text = request.last_event_id.empty() ? cur.value_or("") : request.last_event_id;
   if (!text.empty()) {
     auto cursor = ParseEpochCursor(text, request.last_event_id.empty() ? "cur" : "Last-Event-ID");
     if (!cursor.ok()) return cursor.status();
     hello.cursor = cursor->cursor;
+    hello.knows_topics |= !cursor->topics.empty();
+    hello.topic_cursors = std::move(cursor->topics);
     hello.epoch = cursor->epoch.empty() ? std::string(query.Find("epoch").value_or("")) : cursor->epoch;
   }
   return hello;

@@ -31,9 +31,7 @@ void EventPeer::SendFrame(std::string_view frame, std::optional<model::EntryId> 
   if (connection_.closing()) return;
   std::string& out = connection_.output();
   if (cur) {
-    out.append("id: ").append(session_->epoch()).push_back(':');
-    cur->AppendTo(out);
-    out.push_back('\n');
+    out.append("id: ").append(EpochCursorText(session_->epoch(), session_->session())).push_back('\n');
   }
   out.append("data: ").append(frame).append("\n\n");
   spoke_ms_ = connection_.hub().now().monotonic_ms;

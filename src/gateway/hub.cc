@@ -149,29 +149,49 @@ void Hub::OpenLog(const std::string& user, const std::string& device,
   });
 }
 
-void Hub::StoreReceipt(const std::string& user, const std::string& device, EntryId cursor) {
-  GetLog(user).Sent(device, cursor);
-  SubmitReceipt(user, device, cursor);
+void Hub::StoreReceipt(const std::string& user, const std::string& device, const std::string& topic, EntryId cursor) {
+  GetLog(user).Sent(LiveLog::SentName(device, topic), cursor);
+  SubmitReceipt({user, device, topic, cursor});
 }
 
-void Hub::SubmitReceipt(const std::string& user, const std::string& device, EntryId cursor) {
-  backend_.logs.Ack(user, device, cursor, logs::Urgency::kLater, [this, user, device, cursor](const Status& status) {
-    OnReceiptStored(user, device, cursor, status);
-  });
+void Hub::SubmitReceipt(const Receipt& receipt) {
+  auto stored = [this, receipt](const Status& status) { OnReceiptStored(receipt, status); };
+  if (receipt.topic.empty()) {
+    return backend_.logs.Ack(receipt.user, receipt.device, receipt.cursor, logs::Urgency::kLater, std::move(stored));
+  }
+  backend_.logs.topics().Ack(receipt.user, receipt.device, receipt.topic, receipt.cursor, logs::Urgency::kLater,
+                             std::move(stored));
 }
 
-void Hub::OnReceiptStored(const std::string& user, const std::string& device, EntryId cursor, const Status& status) {
-  LiveLog* log = logs_.Find(user);
+void Hub::OnReceiptStored(const Receipt& receipt, const Status& status) {
+  LiveLog* log = logs_.Find(receipt.user);
   if (log == nullptr) return;
+  const std::string name = LiveLog::SentName(receipt.device, receipt.topic);
   if (!status.ok() && status.code() != Code::kCancelled) {
-    core_.After(kReceiptRetryMs, [this, user, device, cursor] {
-      LiveLog* waiting = logs_.Find(user);
-      if (waiting != nullptr && waiting->SentCursor(device) == cursor) SubmitReceipt(user, device, cursor);
+    core_.After(kReceiptRetryMs, [this, receipt, name] {
+      LiveLog* waiting = logs_.Find(receipt.user);
+      if (waiting != nullptr && waiting->SentCursor(name) == receipt.cursor) SubmitReceipt(receipt);
     });
     return;
   }
-  log->Stored(device, cursor);
+  log->Stored(name, receipt.cursor);
   ReleaseLog(*log);
+}
+
+void Hub::LoadTopics(const std::string& user, const std::string& device,
+                     logs::LogStore::Then<logs::TopicRecords> then) {
+  // Those on their way now: stored meanwhile, they may be missing in what is read.
+  std::map<std::string, EntryId, std::less<>> sent;
+  if (LiveLog* log = device.empty() ? nullptr : logs_.Find(user)) sent = log->SentInTopics(device);
+  backend_.logs.topics().Get(user, device, [sent, then = std::move(then)](const Result<logs::TopicRecords>& stored) {
+    if (!stored.ok() || sent.empty()) return then(stored);
+    logs::TopicRecords records = *stored;
+    for (const auto& [topic, cursor] : sent) {
+      EntryId& known = records.cursors[topic];
+      known = std::max(known, cursor);
+    }
+    then(records);
+  });
 }
 
 void Hub::Apply(std::vector<logs::LogUpdate> updates) {

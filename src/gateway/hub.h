@@ -19,6 +19,7 @@
 #include "gateway/options.h"
 #include "logs/live_log.h"
 #include "logs/log_store.h"
+#include "logs/topic_store.h"
 #include "notifier/publisher.h"
 #include "runtime/core.h"
 #include "session/session.h"
@@ -92,7 +93,11 @@ class Hub {
   void OpenLog(const std::string& user, const std::string& device,
                std::function<void(logs::LiveLog&, const base::Result<logs::LogOpening>&)> then);
   // Stores a receipt without an answer; kept and tried again while the store cannot take it.
-  void StoreReceipt(const std::string& user, const std::string& device, model::EntryId cursor);
+  // `topic`: empty for the user's own log.
+  void StoreReceipt(const std::string& user, const std::string& device, const std::string& topic,
+                    model::EntryId cursor);
+  // What the user follows and where the device stands in topics, with the receipts that are on their way.
+  void LoadTopics(const std::string& user, const std::string& device, logs::LogStore::Then<logs::TopicRecords> then);
   void Apply(std::vector<logs::LogUpdate> updates);
   // Ends the sessions of these users: they come back and are told what became of their logs.
   void EndSessions(const std::function<bool(std::string_view user)>& which);
@@ -105,9 +110,12 @@ class Hub {
   void Tick();
   void SendAway(Connection& connection);
   logs::LiveLog& GetLog(const std::string& user);
-  void SubmitReceipt(const std::string& user, const std::string& device, model::EntryId cursor);
-  void OnReceiptStored(const std::string& user, const std::string& device, model::EntryId cursor,
-                       const base::Status& status);
+  struct Receipt {
+    std::string user, device, topic;
+    model::EntryId cursor;
+  };
+  void SubmitReceipt(const Receipt& receipt);
+  void OnReceiptStored(const Receipt& receipt, const base::Status& status);
 
   runtime::Core& core_;
   const Backend& backend_;

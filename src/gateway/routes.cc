@@ -24,6 +24,12 @@ constexpr std::array kRoutes = {
     Route{Method::kGet, "/v1/me/preferences", Access::kUser, Scope::kRead, 0, &GetPreferences},
     Route{Method::kPut, "/v1/me/preferences", Access::kUser, Scope::kRead, kSmallBody, &PutPreferences},
     Route{Method::kDelete, "/v1/me/preferences", Access::kUser, Scope::kRead, 0, &DeletePreferences},
+    Route{Method::kGet, "/v1/users/*/topics", Access::kKey, Scope::kRead, 0, &GetTopics},
+    Route{Method::kPost, "/v1/users/*/topics", Access::kKey, Scope::kPublish, kSmallBody, &FollowTopic},
+    Route{Method::kDelete, "/v1/users/*/topics/", Access::kKey, Scope::kPublish, 0, &UnfollowTopic},
+    Route{Method::kGet, "/v1/me/topics", Access::kUser, Scope::kRead, 0, &GetTopics},
+    Route{Method::kPost, "/v1/me/topics", Access::kUser, Scope::kRead, kSmallBody, &FollowTopic},
+    Route{Method::kDelete, "/v1/me/topics/", Access::kUser, Scope::kRead, 0, &UnfollowTopic},
     Route{Method::kGet, "/v1/events", Access::kUser, Scope::kRead, 0, &Events},
     Route{Method::kGet, "/v1/pull", Access::kUser, Scope::kRead, 0, &Pull},
     Route{Method::kPost, "/v1/ack", Access::kUser, Scope::kRead, kSmallBody, &PostAck},
@@ -35,6 +41,11 @@ constexpr std::array kRoutes = {
 constexpr Route kPages = {Method::kGet, "", Access::kPage, Scope::kRead, 0, &Page};
 
 bool IsOf(std::string_view route, std::string_view path) {
+  const bool takes_part = route.size() > 1 && route.ends_with('/');
+  if (takes_part && route.find('*') != std::string_view::npos) {
+    if (path.ends_with('/')) return false;
+    path = path.substr(0, path.rfind('/') + 1);  // the handler reads what is left out
+  }
   if (const size_t star = route.find('*'); star != std::string_view::npos) {
     return path.size() >= route.size() && path.starts_with(route.substr(0, star)) &&
            path.ends_with(route.substr(star + 1));

@@ -46,6 +46,10 @@ void Publish(Exchange& exchange);  // POST /v1/notifications
 void GetPreferences(Exchange& exchange);     // GET /v1/users/{id}/preferences, /v1/me/preferences
 void PutPreferences(Exchange& exchange);     // PUT of the same
 void DeletePreferences(Exchange& exchange);  // DELETE of the same
+// topic_routes.cc
+void GetTopics(Exchange& exchange);      // GET /v1/users/{id}/topics, /v1/me/topics
+void FollowTopic(Exchange& exchange);    // POST of the same
+void UnfollowTopic(Exchange& exchange);  // DELETE /v1/users/{id}/topics/{topic}, /v1/me/topics/{topic}
 // user_routes.cc
 void PostSession(Exchange& exchange);  // POST /v1/session
 void PostAck(Exchange& exchange);      // POST /v1/ack

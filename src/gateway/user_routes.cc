@@ -6,6 +6,7 @@
 #include "gateway/origin.h"
 #include "gateway/routes.h"
 #include "gateway/user_session.h"
+#include "model/topic.h"
 #include "wire/json.h"
 
 namespace tocsin::gateway {
@@ -42,11 +43,13 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
     const bool first = frames_.empty();
     frames_ += first ? "" : ",";
     frames_ += frame;
-    if (cur) cur_ = *cur;
+    if (cur) cur_ = EpochCursorText(session_->epoch(), session_->session());
     if (first) {
       welcomed_ = true;
       // A client whose cursor was not taken must learn that now.
-      if (frame.find("\"resume\":\"ok\"") == std::string_view::npos) waits_ = false;
+      for (std::string_view told : {":\"gap\"", ":\"reset\"", ":\"fresh\""}) {
+        if (frame.find(told) != std::string_view::npos) waits_ = false;
+      }
     } else {
       waits_ = false;
     }
@@ -69,7 +72,7 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
     const std::shared_ptr<Puller> self = std::move(self_);
     hub_.Dismiss(*this);
     std::string body = "{\"cur\":";
-    wire::AppendJsonString(body, EpochCursorText(session_->epoch(), cur_));
+    wire::AppendJsonString(body, cur_.empty() ? EpochCursorText(session_->epoch(), EntryId{}) : cur_);
     body.append(",\"frames\":[").append(frames_).append("]}");
     respond_(Json(200, std::move(body)));
     session_.reset();
@@ -87,7 +90,7 @@ class Puller final : public UserSession::Sink, public Hub::Waiter, public std::e
   Hub& hub_;
   Responder respond_;
   std::string frames_;
-  EntryId cur_;
+  std::string cur_;
   bool waits_ = false, scheduled_ = false, welcomed_ = false, drained_ = false;
   std::shared_ptr<UserSession> session_;
   std::shared_ptr<Puller> self_;  // until it has answered
@@ -98,6 +101,27 @@ void AtHome(Hub& hub, const std::string& user, std::function<void(Hub&)> task) {
   Hub& home = hub.backend().HomeOf(user);
   if (&home == &hub) return task(home);
   home.core().Post([&home, task = std::move(task)] { task(home); });
+}
+
+// Receipts in topics, one after the other, and then the answer.
+void AckTopics(Hub& home, const std::string& user, const std::string& device, std::map<std::string, EntryId> cursors,
+               const Responder& respond) {
+  if (cursors.empty()) {
+    HttpResponse response;
+    response.status = 204;
+    return respond(std::move(response));
+  }
+  const auto [topic, cursor] = *cursors.begin();
+  cursors.erase(cursors.begin());
+  auto opened = [&home, user, device, topic, cursor, cursors, respond](const base::Result<logs::LogOpening>& opening) {
+    if (!opening.ok()) return respond(ProblemOf(opening.status()));
+    home.backend().logs.topics().Ack(user, device, topic, std::min(cursor, opening->head.last), logs::Urgency::kNow,
+                                     [&home, user, device, cursors, respond](const Status& status) {
+                                       if (!status.ok()) return respond(ProblemOf(status));
+                                       AckTopics(home, user, device, cursors, respond);
+                                     });
+  };
+  home.backend().logs.Open(model::TopicLog(topic), {}, opened);
 }
 
 }  // namespace
@@ -146,12 +170,11 @@ void PostAck(Exchange& exchange) {
   const std::string& user = exchange.identity.user;
   AtHome(exchange.hub, user, [user, device, cursor = *cursor, respond = exchange.respond](Hub& home) {
     auto store = [&home, user, device, cursor, respond] {
-      home.backend().logs.Ack(user, device, cursor.cursor, logs::Urgency::kNow, [respond](const Status& status) {
-        if (!status.ok()) return respond(ProblemOf(status));
-        HttpResponse response;
-        response.status = 204;
-        respond(std::move(response));
-      });
+      home.backend().logs.Ack(user, device, cursor.cursor, logs::Urgency::kNow,
+                              [&home, user, device, cursor, respond](const Status& status) {
+                                if (!status.ok()) return respond(ProblemOf(status));
+                                AckTopics(home, user, device, cursor.topics, respond);
+                              });
     };
     if (cursor.epoch.empty()) return store();
     home.backend().logs.Open(user, {}, [cursor, store, respond](const base::Result<logs::LogOpening>& opening) {

@@ -39,7 +39,12 @@ void UserSession::OpenTopic(session::ChannelNumber channel, const std::string& t
                 });
 }
 
-void UserSession::LoadTopics() { session_->OnTopicsLoaded(logs::TopicRecords()); }
+void UserSession::LoadTopics() {
+  hub_->LoadTopics(session_->user(), session_->device(),
+                   [weak = weak_from_this()](const Result<logs::TopicRecords>& records) {
+                     if (auto self = weak.lock()) self->session_->OnTopicsLoaded(records);
+                   });
+}
 
 void UserSession::ReadLog(session::ChannelNumber channel, const logs::LiveLog& log, EntryId after, size_t max_entries,
                           size_t max_bytes) {
@@ -67,7 +72,7 @@ void UserSession::ListUrgent(session::ChannelNumber channel, const logs::LiveLog
 }
 
 void UserSession::StoreReceipt(const std::string& topic, EntryId cursor) {
-  if (topic.empty()) hub_->StoreReceipt(session_->user(), session_->device(), cursor);
+  hub_->StoreReceipt(session_->user(), session_->device(), topic, cursor);
 }
 
 void UserSession::StoreMark(std::string i, logs::MarkRequest request) {

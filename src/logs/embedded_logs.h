@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "logs/embedded_topics.h"
 #include "logs/log_reader.h"
 #include "logs/log_store.h"
 #include "logs/user_logs.h"
@@ -19,7 +20,12 @@ class EmbeddedLogs final : public LogStore {
   // Nothing is owned. `user_logs` and `preferences` are touched on the commit thread only.
   EmbeddedLogs(const storage::Store& store, storage::Committer& committer, UserLogs& user_logs,
                UserPreferences& preferences, runtime::WorkerPool& readers)
-      : reader_(store), committer_(committer), user_logs_(user_logs), preferences_(preferences), readers_(readers) {}
+      : reader_(store),
+        committer_(committer),
+        user_logs_(user_logs),
+        preferences_(preferences),
+        readers_(readers),
+        topics_(store, committer, user_logs, readers) {}
 
   void Open(const std::string& user, const std::string& device, Then<LogOpening> then) override;
   void Read(const std::string& user, model::EntryId after, size_t max_entries, size_t max_bytes,
@@ -33,6 +39,7 @@ class EmbeddedLogs final : public LogStore {
   void GetPreferences(const std::string& user, Then<state::Preferences> then) override;
   void SetPreferences(const std::string& user, state::Preferences preferences,
                       std::function<void(const base::Status&)> then) override;
+  TopicStore& topics() override { return topics_; }
   // The commit thread tells of every log.
   void Watch(const std::string&) override {}
   void Unwatch(const std::string&) override {}
@@ -46,6 +53,7 @@ class EmbeddedLogs final : public LogStore {
   UserLogs& user_logs_;
   UserPreferences& preferences_;
   runtime::WorkerPool& readers_;
+  EmbeddedTopics topics_;
 };
 
 }  // namespace tocsin::logs

@@ -42,6 +42,15 @@ std::string DeviceKey(std::string_view user, std::string_view device) {
 }
 std::string MarkKey(std::string_view user, std::string_view mid) { return TagPrefix(user, kMarkTag).append(mid); }
 
+std::string FollowKey(std::string_view user, std::string_view topic) {
+  return TagPrefix(user, kFollowTag).append(topic);
+}
+std::string CursorKey(std::string_view user, std::string_view device, std::string_view topic) {
+  std::string key = TagPrefix(user, kCursorTag).append(device);
+  key.push_back('\0');
+  return key.append(topic);
+}
+
 std::string StateKey(std::string_view user, EntryId id) {
   std::string key = TagPrefix(user, kStateTag);
   id.EncodeTo(key);
@@ -109,6 +118,30 @@ base::Result<DeviceRecord> DecodeDevice(std::string_view value) {
   if (!ReadId(in, device.cursor) || !in.Varint(heard) || !in.done()) return Damaged("a device's cursor");
   device.heard_ms = static_cast<int64_t>(heard);
   return device;
+}
+
+std::string EncodeFollow(const TopicFollow& follow) {
+  std::string out(1, static_cast<char>(follow.by));
+  follow.from.EncodeTo(out);
+  return out;
+}
+
+base::Result<TopicFollow> DecodeFollow(std::string_view topic, std::string_view value) {
+  TopicFollow follow{.topic = std::string(topic), .from = {}};
+  ByteReader in(value);
+  uint8_t by = 0;
+  if (!in.Byte(by) || by > static_cast<uint8_t>(TopicFollow::By::kUser) || !ReadId(in, follow.from) || !in.done()) {
+    return Damaged("a topic that is followed");
+  }
+  follow.by = static_cast<TopicFollow::By>(by);
+  return follow;
+}
+
+base::Result<EntryId> DecodeCursor(std::string_view value) {
+  ByteReader in(value);
+  EntryId cursor;
+  if (!ReadId(in, cursor) || !in.done()) return Damaged("a device's cursor in a topic");
+  return cursor;
 }
 
 std::string EncodeMarkTime(int64_t at_ms) {

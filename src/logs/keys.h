@@ -5,7 +5,9 @@
 //
 //   kLogs    <user> <id>              an entry
 //   kHeads   <user> 'h'               the head
+//            <user> 'c' <device> 00 <topic>   the cursor of a device in a topic
 //            <user> 'd' <device>      a device: its cursor, when it was last heard of
+//            <user> 'f' <topic>       a topic that is followed: by whom, from where
 //            <user> 'm' <mid>         a mark that was applied: when
 //            <user> 'p'               preferences (state/preferences.h), where there are any
 //            <user> 's' <id>          the state of an item, unless it is kUnread
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "logs/log_entry.h"
+#include "logs/topic_records.h"
 #include "model/bytes.h"
 #include "model/entry_id.h"
 
@@ -55,14 +58,20 @@ std::string DeviceKey(std::string_view user, std::string_view device);
 std::string MarkKey(std::string_view user, std::string_view mid);
 std::string StateKey(std::string_view user, model::EntryId id);
 std::string PreferencesKey(std::string_view user);
+std::string FollowKey(std::string_view user, std::string_view topic);
+std::string CursorKey(std::string_view user, std::string_view device, std::string_view topic);
 // All keys of a user under one tag of kHeads; the tag's end is PrefixSuccessor of it.
 std::string TagPrefix(std::string_view user, char tag);
-inline constexpr char kHeadTag = 'h', kDeviceTag = 'd', kMarkTag = 'm', kPreferencesTag = 'p', kStateTag = 's';
+inline constexpr char kHeadTag = 'h', kDeviceTag = 'd', kMarkTag = 'm', kPreferencesTag = 'p', kStateTag = 's',
+                      kCursorTag = 'c', kFollowTag = 'f';
 
 std::string EncodeHead(const LogHead& head);
 base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value);
 std::string EncodeDevice(const DeviceRecord& device);
 base::Result<DeviceRecord> DecodeDevice(std::string_view value);
+std::string EncodeFollow(const TopicFollow& follow);
+base::Result<TopicFollow> DecodeFollow(std::string_view topic, std::string_view value);
+base::Result<model::EntryId> DecodeCursor(std::string_view value);  // in a topic
 // When a mark was applied, by the wall clock.
 std::string EncodeMarkTime(int64_t at_ms);
 base::Result<int64_t> DecodeMarkTime(std::string_view value);

@@ -142,6 +142,23 @@ std::optional<EntryId> LiveLog::SentCursor(std::string_view device) const {
   return std::nullopt;
 }
 
+std::string LiveLog::SentName(std::string_view device, std::string_view topic) {
+  std::string name(device);
+  if (!topic.empty()) name.append(1, '\0').append(topic);
+  return name;
+}
+
+std::map<std::string, EntryId, std::less<>> LiveLog::SentInTopics(std::string_view device) const {
+  std::map<std::string, EntryId, std::less<>> cursors;
+  for (const Receipt& receipt : sent_) {
+    if (receipt.device.size() > device.size() + 1 && receipt.device.starts_with(device) &&
+        receipt.device[device.size()] == '\0') {
+      cursors.emplace(receipt.device.substr(device.size() + 1), receipt.cursor);
+    }
+  }
+  return cursors;
+}
+
 LiveLog& LiveLogs::Get(std::string_view user) {
   if (LiveLog* found = Find(user)) return *found;
   return *logs_.emplace(user, std::make_unique<LiveLog>(std::string(user))).first->second;

@@ -9,6 +9,7 @@
 //    what it has just acknowledged. It stays for as long as one is.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,6 +63,9 @@ class LiveLog {
   void Sent(std::string_view device, model::EntryId cursor);
   void Stored(std::string_view device, model::EntryId cursor);
   std::optional<model::EntryId> SentCursor(std::string_view device) const;
+  // Those of a device in topics, by topic: sent as SentName(device, topic).
+  std::map<std::string, model::EntryId, std::less<>> SentInTopics(std::string_view device) const;
+  static std::string SentName(std::string_view device, std::string_view topic);
 
   // While an opening reads the store: updates must not be missed.
   void Pin() { ++pins_; }

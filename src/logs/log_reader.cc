@@ -59,7 +59,7 @@ Result<LogOpening> LogReader::Open(std::string_view user, std::string_view devic
   if (record->has_value()) {
     auto decoded = DecodeDevice(**record);
     if (!decoded.ok()) return decoded.status();
-    opening.device_cursor = decoded->cursor;
+    if (!decoded->cursor.IsZero()) opening.device_cursor = decoded->cursor;  // else it has acknowledged in topics only
   }
   return opening;
 }
@@ -121,6 +121,28 @@ Result<ListPage> LogReader::List(std::string_view user, EntryId before, size_t l
   RETURN_IF_ERROR(entries->status());
   RETURN_IF_ERROR(states.status());
   return page;
+}
+
+Result<TopicRecords> LogReader::Topics(std::string_view user, std::string_view device, Tier tier) const {
+  TopicRecords records;
+  const std::string follows_prefix = FollowKey(user, {});
+  auto follows = store_.Iterate(Family::kHeads, follows_prefix, model::PrefixSuccessor(follows_prefix), tier);
+  for (follows->SeekToFirst(); follows->Valid(); follows->Next()) {
+    auto follow = DecodeFollow(follows->key().substr(follows_prefix.size()), follows->value());
+    if (!follow.ok()) return follow.status();
+    records.follows.push_back(std::move(*follow));
+  }
+  RETURN_IF_ERROR(follows->status());
+  if (device.empty()) return records;
+  const std::string cursors_prefix = CursorKey(user, device, {});
+  auto cursors = store_.Iterate(Family::kHeads, cursors_prefix, model::PrefixSuccessor(cursors_prefix), tier);
+  for (cursors->SeekToFirst(); cursors->Valid(); cursors->Next()) {
+    auto cursor = DecodeCursor(cursors->value());
+    if (!cursor.ok()) return cursor.status();
+    records.cursors.emplace(cursors->key().substr(cursors_prefix.size()), *cursor);
+  }
+  RETURN_IF_ERROR(cursors->status());
+  return records;
 }
 
 Result<LogTrace> LogReader::Trace(std::string_view user, std::string_view nid, Tier tier) const {

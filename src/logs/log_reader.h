@@ -78,6 +78,9 @@ class LogReader {
   base::Result<ListPage> List(std::string_view user, model::EntryId before, size_t limit, ListFilter filter,
                               storage::Tier tier) const;
 
+  // What the user follows, and the cursors of that device in topics; empty: of none.
+  base::Result<TopicRecords> Topics(std::string_view user, std::string_view device, storage::Tier tier) const;
+
   // Looks at the whole log, newest first.
   base::Result<LogTrace> Trace(std::string_view user, std::string_view nid, storage::Tier tier) const;
 

@@ -48,6 +48,8 @@ class LogListener {
   virtual void OnLogsLost(std::function<bool(std::string_view user)>) {}
 };
 
+class TopicStore;
+
 class LogStore {
  public:
   template <typename T>
@@ -72,6 +74,9 @@ class LogStore {
   virtual void GetPreferences(const std::string& user, Then<state::Preferences> then) = 0;
   virtual void SetPreferences(const std::string& user, state::Preferences preferences,
                               std::function<void(const base::Status&)> then) = 0;
+
+  // What is kept of topics for users, beside their logs.
+  virtual TopicStore& topics() = 0;
 
   // Somebody of that user is connected here, and updates of the log are wanted; or nobody is any more. Each Core says
   // so of its own: a topic's log may be live on several.

@@ -1,5 +1,6 @@
--- Stores cursors of devices of one user: clamped to the log's last id, and they only grow.
--- KEYS: bucket, log, devices. ARGV: clock ms; then device, ms and seq of each.
+-- Stores cursors of devices of one user: clamped to the log's last id, and they only grow. Those in topics were clamped
+-- before; their device is one of the user's from then on.
+-- KEYS: bucket, log, devices, cursors in topics. ARGV: clock ms; then device, topic ('': the own log), ms and seq of each.
 local SILENCE_MS, MOST, NOTE_MS = 30 * 24 * 3600 * 1000, 64, 24 * 3600 * 1000
 local epoch, _, lost_ms, lost_seq = open_bucket('')
 if not epoch then return NO_EPOCH end
@@ -20,6 +21,9 @@ local function make_room()
   for at, device in ipairs(known) do
     if now - device[2] > SILENCE_MS or #known - at + 1 >= MOST then
       call('HDEL', KEYS[3], device[1])
+      for _, cursor in ipairs(call('HKEYS', KEYS[4])) do
+        if sub(cursor, 1, #device[1] + 1) == device[1] .. '\0' then call('HDEL', KEYS[4], cursor) end
+      end
       gone = gone + 1
     end
   end
@@ -27,8 +31,17 @@ local function make_room()
 end
 
 local forgotten = 0
-for at = 2, #ARGV, 3 do
-  local device, ms, seq = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+local function keep(device, topic, ms, seq)
+  local field, cursor = device .. '\0' .. topic, short_id(ms, seq)
+  local stored = call('HGET', KEYS[4], field)
+  if not stored or stored < cursor then call('HSET', KEYS[4], field, cursor) end
+end
+
+for at = 2, #ARGV, 4 do
+  local device, topic, ms, seq = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  local in_topic = topic ~= ''
+  local topic_ms, topic_seq = ms, seq
+  if in_topic then ms, seq = 0, 0 end
   if ms > last_ms or (ms == last_ms and seq > last_seq) then ms, seq = last_ms, last_seq end
   local stored, is_new = call('HGET', KEYS[3], device), true
   if not stored then
@@ -41,5 +54,6 @@ for at = 2, #ARGV, 3 do
     end
   end
   if is_new then call('HSET', KEYS[3], device, pack_bytes('>I6I2I6', ms, seq, now)) end
+  if in_topic then keep(device, topic, topic_ms, topic_seq) end
 end
 return forgotten

@@ -21,6 +21,8 @@ std::string LogKey(std::string_view user);
 std::string WatchersKey(std::string_view user);
 std::string DevicesKey(std::string_view user);
 std::string MarkIdsKey(std::string_view user);
+std::string FollowsKey(std::string_view user);
+std::string CursorsKey(std::string_view user);  // of devices in topics
 std::string UserPreferencesKey(std::string_view user);
 
 // What a log's head has of the user's preferences: 48 bits of the record's hash, never 0; 0 for the empty record.

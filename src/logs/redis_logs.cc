@@ -8,6 +8,7 @@
 #include "logs/redis_element.h"
 #include "logs/redis_replies.h"
 #include "logs/redis_scripts.h"
+#include "logs/redis_topics.h"
 
 namespace tocsin::logs {
 namespace {
@@ -71,6 +72,7 @@ RedisLogs::RedisLogs(redis::Client& client, Core& store_core, RedisLogsOptions o
       core_(store_core),
       options_(std::move(options)),
       scripts_(std::make_unique<Scripts>()),
+      topics_(std::make_unique<RedisTopics>(*this)),
       life_(std::make_shared<const bool>(true)) {
   CHECK(options_.max_entries > 0 && !options_.node.empty());
 }
@@ -182,11 +184,16 @@ void RedisLogs::List(const std::string& user, EntryId before, size_t limit, List
 
 void RedisLogs::Ack(const std::string& user, const std::string& device, EntryId cursor, Urgency urgency,
                     std::function<void(const Status&)> then) {
+  AckIn(user, device, {}, cursor, urgency, std::move(then));
+}
+
+void RedisLogs::AckIn(const std::string& user, const std::string& device, const std::string& topic, EntryId cursor,
+                      Urgency urgency, std::function<void(const Status&)> then) {
   then = BackHome(core_, std::move(then));
-  OnStoreCore([this, user, device, cursor, urgency, then = std::move(then)] {
+  OnStoreCore([this, user, of = std::pair(device, topic), cursor, urgency, then = std::move(then)] {
     if (urgency == Urgency::kNow) {
       Receipts now;
-      now.devices[device] = {cursor, {then}};
+      now.of[of] = {cursor, {then}};
       return StoreReceipts(user, std::move(now), urgency);
     }
     if (receipts_.empty()) {
@@ -194,7 +201,7 @@ void RedisLogs::Ack(const std::string& user, const std::string& device, EntryId 
         if (!life.expired()) FlushReceipts();
       });
     }
-    Receipts::Receipt& receipt = receipts_[user].devices[device];
+    Receipts::Receipt& receipt = receipts_[user].of[of];
     receipt.cursor = std::max(receipt.cursor, cursor);
     receipt.thens.push_back(then);
   });
@@ -206,16 +213,17 @@ void RedisLogs::FlushReceipts() {
 
 void RedisLogs::StoreReceipts(const std::string& user, Receipts receipts, Urgency urgency) {
   std::vector<std::string> arguments = {std::to_string(NowMs())};
-  for (const auto& [device, receipt] : receipts.devices) {
-    arguments.push_back(device);
+  for (const auto& [of, receipt] : receipts.of) {
+    arguments.push_back(of.first);
+    arguments.push_back(of.second);
     PushId(arguments, receipt.cursor);
   }
-  Question question = QuestionFor(scripts_->ack, user, {DevicesKey(user)}, std::move(arguments));
+  Question question = QuestionFor(scripts_->ack, user, {DevicesKey(user), CursorsKey(user)}, std::move(arguments));
   question.repeatable = urgency == Urgency::kLater;  // they only grow
   if (question.repeatable) question.patience_ms = kReadPatienceMs;
   Evaluate(std::move(question), [receipts = std::move(receipts)](const Result<RespReply>& reply) {
     const Status status = reply.ok() ? base::Ok() : reply.status();
-    for (const auto& [device, receipt] : receipts.devices) {
+    for (const auto& [of, receipt] : receipts.of) {
       for (const auto& then : receipt.thens) then(status);
     }
   });

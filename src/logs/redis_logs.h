@@ -121,7 +121,10 @@ class RedisLogs final : public LogStore {
   // Another node is gone: it is not a watcher of this log any more.
   void DropWatcher(const std::string& user, const std::string& node);
 
+  TopicStore& topics() override { return *topics_; }
+
  private:
+  friend class RedisTopics;
   struct Scripts;
   struct Question {  // a script to be run
     const redis::Script* script;
@@ -136,7 +139,7 @@ class RedisLogs final : public LogStore {
       model::EntryId cursor;
       std::vector<std::function<void(const base::Status&)>> thens;
     };
-    std::map<std::string, Receipt> devices;
+    std::map<std::pair<std::string, std::string>, Receipt> of;  // by device and topic; no topic: the own log
   };
 
   void OnStoreCore(base::Task task);
@@ -149,6 +152,8 @@ class RedisLogs final : public LogStore {
   int64_t NowMs() const;
   void EveryBucket(const std::function<void(int bucket, Reply)>& ask, std::function<void(base::Result<int64_t>)> then);
 
+  void AckIn(const std::string& user, const std::string& device, const std::string& topic, model::EntryId cursor,
+             Urgency urgency, std::function<void(const base::Status&)> then);
   void StoreReceipts(const std::string& user, Receipts receipts, Urgency urgency);
   void FlushReceipts();
   static constexpr uint64_t kUnsent = 0;
@@ -163,6 +168,7 @@ class RedisLogs final : public LogStore {
   runtime::Core& core_;
   const RedisLogsOptions options_;
   const std::unique_ptr<const Scripts> scripts_;
+  const std::unique_ptr<TopicStore> topics_;
   std::map<std::string, Receipts> receipts_;
   struct Watched {
     uint64_t send = kUnsent;  // number of the send that tells of it

@@ -91,6 +91,7 @@ Result<LogOpening> DecodeOpening(const RespReply& reply, std::string_view user) 
   opening.head = std::move(*head);
   opening.head.last = std::max(opening.head.last, opening.lost);
   if (IsId(reply.elements[3])) opening.device_cursor = DecodeShortId(reply.elements[3].text);
+  if (opening.device_cursor == EntryId{}) opening.device_cursor.reset();  // it has acknowledged in topics only
   return opening;
 }
 

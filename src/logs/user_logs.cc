@@ -59,7 +59,7 @@ struct UserLogs::Log {
 
 UserLogs::UserLogs(const storage::Store& store, const base::Clock& clock, UserLogsOptions options,
                    LogListener* listener)
-    : store_(store), clock_(clock), options_(options), listener_(listener) {
+    : store_(store), clock_(clock), options_(options), listener_(listener), topics_(store) {
   CHECK(options_.max_entries > 0);
 }
 
@@ -321,7 +321,7 @@ Status UserLogs::Ack(std::string_view user, std::string_view device, EntryId cur
   const int64_t now = clock_.NowMs();
   if (known == nullptr) {
     RETURN_IF_ERROR(LoadDevices(log));
-    ForgetDevices(log, batch);
+    RETURN_IF_ERROR(ForgetDevices(log, batch));
     known = &log.devices.emplace_back(Device{std::string(device), {}});
   } else if (cursor <= known->record.cursor && now - known->record.heard_ms < kHeardNoteMs) {
     return base::Ok();  // nothing new
@@ -333,23 +333,35 @@ Status UserLogs::Ack(std::string_view user, std::string_view device, EntryId cur
   return base::Ok();
 }
 
+Status UserLogs::AckTopic(std::string_view user, std::string_view device, std::string_view topic, EntryId cursor,
+                          Batch& batch) {
+  RETURN_IF_ERROR(Ack(user, device, {}, batch));  // one of the user's devices, heard of now
+  return topics_.SetCursor(user, device, topic, cursor, batch);
+}
+
 // Makes room for one more device.
-void UserLogs::ForgetDevices(Log& log, Batch& batch) {
+Status UserLogs::ForgetDevices(Log& log, Batch& batch) {
   const int64_t now = clock_.NowMs();
   const size_t before = log.devices.size();
+  Status status;
+  const auto forget = [&](const Device& device) {
+    batch.Delete(Family::kHeads, DeviceKey(log.user, device.name));
+    if (Status forgotten = topics_.ForgetDevice(log.user, device.name, batch); !forgotten.ok()) status = forgotten;
+  };
   std::erase_if(log.devices, [&](const Device& device) {
     if (now - device.record.heard_ms <= model::kDeviceSilenceMs) return false;
-    batch.Delete(Family::kHeads, DeviceKey(log.user, device.name));
+    forget(device);
     return true;
   });
   while (log.devices.size() >= model::kMaxDevicesPerUser) {
     auto silent_longest = std::min_element(log.devices.begin(), log.devices.end(), [](const auto& a, const auto& b) {
       return a.record.heard_ms < b.record.heard_ms;
     });
-    batch.Delete(Family::kHeads, DeviceKey(log.user, silent_longest->name));
+    forget(*silent_longest);
     log.devices.erase(silent_longest);
   }
   devices_forgotten.Add(static_cast<int64_t>(before - log.devices.size()));
+  return status;
 }
 
 // Takes the oldest entries off a log that has grown over its limit. Only committed entries are that old: a turn
@@ -413,6 +425,7 @@ Status UserLogs::BeforeCommit(Batch& batch) {
 
 void UserLogs::AfterCommit(const Status& status) {
   ++turn_;
+  topics_.EndTurn();
   if (!status.ok()) {
     for (Receipt& receipt : receipts_) {
       if (unsaved_.size() < kMaxUnsavedReceipts) unsaved_.push_back(std::move(receipt));

@@ -21,6 +21,7 @@
 #include "logs/log_index.h"
 #include "logs/log_store.h"
 #include "logs/text_map.h"
+#include "logs/user_topics.h"
 #include "storage/committer.h"
 #include "storage/store.h"
 
@@ -62,6 +63,11 @@ class UserLogs final : public storage::Participant {
   base::Result<Preferred> GetPreferred(std::string_view user);
   base::Status SetPreferred(std::string_view user, Preferred preferred);
 
+  // The same for a cursor in a topic, which was clamped to the topic's head.
+  base::Status AckTopic(std::string_view user, std::string_view device, std::string_view topic, model::EntryId cursor,
+                        storage::Batch& batch);
+  UserTopics& topics() { return topics_; }
+
   base::Status BeforeCommit(storage::Batch& batch) override;
   void AfterCommit(const base::Status& status) override;
   // Receipts may wait for a later sync. Entries may not: what names their ids leaves the process after the turn.
@@ -88,7 +94,7 @@ class UserLogs final : public storage::Participant {
   base::Status LoadMarkIds(Log& log);
   bool IsRepeat(const Log& log, std::string_view mid) const;
   void RememberMarkId(Log& log, const std::string& mid, storage::Batch& batch);
-  void ForgetDevices(Log& log, storage::Batch& batch);
+  base::Status ForgetDevices(Log& log, storage::Batch& batch);
   void ForgetUnused();
 
   const storage::Store& store_;
@@ -96,6 +102,7 @@ class UserLogs final : public storage::Participant {
   const UserLogsOptions options_;
   LogListener* const listener_;
 
+  UserTopics topics_;
   TextMap<std::unique_ptr<Log>> logs_;
   std::vector<Log*> touched_;      // changed by this turn
   std::vector<Receipt> receipts_;  // staged in this turn

@@ -33,8 +33,9 @@ inline constexpr size_t kMaxMarkIds = 1'000;     // nids of one mark
 inline constexpr int kDefaultCredit = 64;        // items un-acked on one session
 inline constexpr int kMaxCredit = 1'024;
 inline constexpr size_t kMaxTopics =
-    100;                                // of one session, those that are followed included; of a hello, `sub`, `unsub`
-inline constexpr size_t kMaxEarly = 8;  // early copies of urgent items that are out beside the credit
+    100;  // of one session, those that are followed included; of a hello, `sub`, `unsub`
+inline constexpr size_t kMaxFollows = 90;  // of one user: 409; a session has room for some that it asks for, too
+inline constexpr size_t kMaxEarly = 8;     // early copies of urgent items that are out beside the credit
 inline constexpr int kDefaultListLimit = 50;
 inline constexpr int kMaxListLimit = 200;
 inline constexpr size_t kMaxToken = 8 << 10;  // bytes of a JWT

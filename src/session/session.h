@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,6 +74,9 @@ class Session final : private Carrier {
   // A piece of the log was asked for and has not come yet.
   bool reading() const { return state_ == State::kLive && (own_.reading() || (topics_ && topics_->reading())); }
   model::EntryId told() const { return own_.told(); }
+  void ForEachTopic(const std::function<void(const Channel&)>& visit) const {
+    if (topics_) topics_->ForEach(visit);
+  }
   size_t in_flight() const { return unacked; }
 
  private:

@@ -2,7 +2,7 @@
 
 import json
 
-from service import API_KEY, Phone, Service, token, until_true
+from service import API_KEY, Events, Phone, Service, token, until_true
 from suite import case
 
 
@@ -15,6 +15,12 @@ class TopicPhone(Phone):
 
     async def connect(self, port: int = 0, topics: list[str] | None = None, **fields: object) -> dict:
         return await super().connect(port, tok=token(self.user, self.rights), topics=topics or [], **fields)
+
+    # A receipt in all channels that is stored when this returns; those over the socket may take a moment.
+    async def ack_for_good(self) -> None:
+        topics = "".join(f",{topic}/{cur}" for topic, cur in self.cursors.items() if topic)
+        status = await self.service.ack(self.user, self.device, f"{self.epoch}:{self.cursor}{topics}")
+        assert status == 204, status
 
     async def sub(self, *topics: str, **fields: object) -> dict:
         reply = await self.ask({"t": "sub", "topics": list(topics), **fields})
@@ -159,3 +165,154 @@ async def topics_are_named_well(service: Service) -> None:
 
     found = await until_true(routed, "it is routed")
     assert [(to["topic"], to["state"]) for to in found["recipients"]] == [("trailed", "live")], found
+
+
+# Follows or unfollows by API, as a back-end; with `as_user`: a token's user does it.
+async def follow(service: Service, user: str, topic: str, method: str = "POST", as_user: str = "") -> int:
+    headers = {"Authorization": f"Bearer {as_user}"} if as_user else {"x-api-key": API_KEY}
+    where = "/v1/me/topics" if as_user else f"/v1/users/{user}/topics"
+    if method == "POST":
+        status, _, _ = await service.request("POST", where, headers, json.dumps({"topic": topic}).encode())
+    else:
+        status, _, _ = await service.request("DELETE", f"{where}/{topic}", headers)
+    return status
+
+
+async def followed(service: Service, user: str) -> list[tuple[str, str]]:
+    status, answer, _ = await service.request("GET", f"/v1/users/{user}/topics", {"x-api-key": API_KEY})
+    assert status == 200, answer
+    return [(one["topic"], one["by"]) for one in json.loads(answer)["topics"]]
+
+
+@case
+async def a_follow_is_durable(service: Service) -> None:
+    """A follow by API starts at the topic's head of that moment and lasts: each device gets what came since, once, from
+    its own stored cursor, also across a crash of every node; unfollowed, it is over."""
+    before = await tell(service, "durable", 2)
+    await until_true(lambda: settled(service, before[-1]), "they are in the topic's log")
+    assert await follow(service, "fan", "durable") == 204
+    assert await follow(service, "fan", "durable") == 204, "again: nothing changes"
+    assert await followed(service, "fan") == [("durable", "backend")]
+    first = await tell(service, "durable", 3)
+    phone, tablet = TopicPhone(service, "fan", None, "phone"), TopicPhone(service, "fan", None, "tablet")
+    welcome = await phone.connect()
+    assert welcome["resume"]["durable"] == "fresh", welcome
+    assert await phone.has(3) == first, "not what was there before"
+    await phone.ack_for_good()
+    await phone.close()
+    await service.crash_all()
+    second = await tell(service, "durable", 2)
+    phone.cursors = {}  # it has forgotten; the server has not
+    phone.forget()
+    assert (await phone.connect())["resume"]["durable"] == "ok"
+    assert await phone.has(2) == second
+    assert (await tablet.connect())["resume"]["durable"] == "fresh"
+    assert await tablet.has(5) == first + second, "a device of its own"
+    await phone.close()
+    await tablet.close()
+
+    assert await follow(service, "fan", "durable", "DELETE") == 204
+    assert await follow(service, "fan", "durable", "DELETE") == 404
+    assert await followed(service, "fan") == []
+    assert "durable" not in (await phone.connect())["cur"]
+    await phone.close()
+
+
+# Whether a notification was routed.
+async def settled(service: Service, nid: str) -> bool:
+    status, answer, _ = await service.request("GET", f"/v1/notifications/{nid}", {"x-api-key": API_KEY})
+    return status == 200 and json.loads(answer)["status"] == "routed"
+
+
+@case
+async def follows_and_rights(service: Service) -> None:
+    """What users follow themselves needs the claim, at the follow and at each hello; what a back-end made them follow is
+    limited by a claim that the token has, not by one that it has not. A new token takes it away at once."""
+    limited, unlimited = token("member", ["club*"]), token("member")
+    assert await follow(service, "member", "club1", as_user=limited) == 204
+    assert await follow(service, "member", "other", as_user=limited) == 403
+    assert await follow(service, "member", "club1", as_user=unlimited) == 403
+    assert await follow(service, "member", "broadcast", as_user=limited) == 400
+    assert await follow(service, "member", "club2") == 204 and await follow(service, "member", "staff") == 204
+    assert await followed(service, "member") == [("club1", "user"), ("club2", "backend"), ("staff", "backend")]
+    phone = TopicPhone(service, "member", ["club*"])
+    assert (await phone.connect())["cur"].keys() == {"", "broadcast", "club1", "club2"}
+    assert phone.welcome["refused"].keys() == {"staff"}, phone.welcome
+    assert (await phone.ask({"t": "auth", "tok": token("member", ["club1"])}))["t"] == "ok"
+    assert [end["ch"] for end in phone.ends] == ["club2"]
+    await tell(service, "club2")
+    nids = await tell(service, "club1")
+    assert await phone.has(1) == nids
+    await phone.close()
+    free = TopicPhone(service, "member", None)
+    assert (await free.connect())["cur"].keys() == {"", "broadcast", "club2", "staff"}
+    await free.close()
+    assert await follow(service, "member", "club1", "DELETE", as_user=limited) == 204
+    for topic in ("club2", "staff"):
+        assert await follow(service, "member", topic, "DELETE") == 204
+
+
+@case
+async def topics_over_sse_and_pull(service: Service) -> None:
+    """Server-sent events and pulls name topics in the query; the event's id is a cursor of all channels, from which both
+    go on, and which POST /v1/ack takes."""
+    assert await follow(service, "reader", "gazette") == 204
+    events = Events(service, "reader")
+    await events.connect("topics=&since=new&dev=web")
+    await until_true(lambda: welcomed(events), "the welcome comes")
+    nids = await tell(service, "gazette", 2)
+    nids += await service.publish({"user_id": "reader", "message": "own"})
+    assert set(await events.has(3)) == set(nids)
+    last = events.frames[-1][0]
+    assert ",gazette/" in last and ",broadcast/" in last, last
+    await events.close()
+    missed = [*await tell(service, "gazette"), *await service.publish({"user_id": "reader", "message": "own"})]
+    events = Events(service, "reader")
+    await events.connect("", last_event_id=last)
+    assert set(await events.has(2)) == set(missed), "a map of cursors says that it knows of topics"
+    await events.close()
+
+    cur, frames = await service.pull("reader", f"cur={last}")
+    while len([1 for frame in frames for _ in frame.get("items", [])]) < 2:
+        cur, more = await service.pull("reader", f"cur={cur}&wait=5")
+        frames += more
+    assert {item["nid"] for frame in frames for item in frame.get("items", [])} == set(missed)
+    assert await service.ack("reader", "puller", cur) == 204
+    own = await tell(service, "gazette")
+
+    async def pulled() -> list[dict] | None:
+        _, got = await service.pull("reader", "topics=&dev=puller")
+        return [item for frame in got for item in frame.get("items", [])] or None
+
+    assert [item["nid"] for item in await until_true(pulled, "what follows the receipt comes")] == own
+    assert await follow(service, "reader", "gazette", "DELETE") == 204
+
+
+async def welcomed(events: Events) -> bool:
+    return bool(events.frames)
+
+
+# The last of these: what it broadcasts is there for everybody who comes later.
+@case
+async def a_broadcast_reaches_who_comes_later(service: Service) -> None:
+    """`broadcast` reaches everybody who knows of topics, without a right or a follow, also who comes later; a device that
+    has acknowledged it does not get it again."""
+    here = TopicPhone(service, "early-bird", None, "phone")
+    await here.connect(since="new")
+    nids = await tell(service, "broadcast", 2)
+    assert await here.has(2) == nids
+    assert all(item["body"].startswith("broadcast") for item in here.items)
+    late = TopicPhone(service, "late-bird", None, "phone")
+    await late.connect()
+    assert (await late.has(len(late.items) or 2))[-2:] == nids
+    await late.ack_for_good()
+    await late.close()
+    late.cursors = {}
+    late.forget()
+    assert (await late.connect())["resume"]["broadcast"] == "ok"
+    nids += await tell(service, "broadcast")
+    assert await late.has(1) == nids[-1:]
+    plain = Phone(service, "plain-bird", "phone")
+    assert isinstance((await plain.connect())["cur"], str), "a client that says nothing of topics has none"
+    for phone in (here, late, plain):
+        await phone.close()
