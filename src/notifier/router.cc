@@ -137,8 +137,8 @@ Status Router::Route(const Ingest& ingest, const streams::EntryView& entry, Pass
   const bool later = notification->deliver_at_ms && *notification->deliver_at_ms > static_cast<int64_t>(entry.id().ms);
   if (later) {
     routed.Add(pass == Pass::kFirst);
-    // Again: it was in the schedule, and may have fired or been cancelled since.
-    return pass == Pass::kFirst ? schedule_.Add(ingest.stream, entry.id(), *notification, batch) : base::Ok();
+    return pass == Pass::kFirst ? schedule_.Add(ingest.stream, entry.id(), *notification, batch)
+                                : schedule_.AddAgain(ingest.stream, entry.id(), *notification, batch);
   }
   const std::string nid = NidOf(ingest.stream, entry.id());
   RETURN_IF_ERROR(delivery_.Deliver({.nid = nid,

@@ -30,6 +30,17 @@ Status Schedule::Add(std::string_view stream, EntryId id, const model::Notificat
   return put.ok() ? base::Ok() : put.status();
 }
 
+// One whose time has come has fired, and one that was cancelled is not put again.
+Status Schedule::AddAgain(std::string_view stream, EntryId id, const model::Notification& notification, Batch& batch) {
+  if (*notification.deliver_at_ms <= clock_.NowMs()) return base::Ok();
+  const std::string nid = NidOf(stream, id);
+  auto cancelled = cancelled_.Find(nid);
+  if (!cancelled.ok()) return cancelled.status();
+  if (cancelled->has_value()) return base::Ok();
+  auto put = timers_.Put(ScheduledTimer(nid, notification), batch);
+  return put.ok() ? base::Ok() : put.status();
+}
+
 Status Schedule::Hold(std::string_view nid, const std::string& user, const model::Notification& notification,
                       int64_t until_ms, Batch& batch) {
   auto put = timers_.Put(HeldTimer(nid, user, notification, until_ms), batch);

@@ -38,6 +38,9 @@ class Schedule final : public storage::Participant, private TimerAction {
   // `notification` has a time of delivery; `id` is its entry in the ingest stream.
   base::Status Add(std::string_view stream, model::EntryId id, const model::Notification& notification,
                    storage::Batch& batch);
+  // The same for an entry that was taken before, and may have been put then.
+  base::Status AddAgain(std::string_view stream, model::EntryId id, const model::Notification& notification,
+                        storage::Batch& batch);
   // Delivers it to that user at that time; once, however often it is asked until then.
   base::Status Hold(std::string_view nid, const std::string& user, const model::Notification& notification,
                     int64_t until_ms, storage::Batch& batch);

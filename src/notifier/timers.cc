@@ -196,6 +196,18 @@ Result<Timers::Page> Timers::List(const Timer& after, size_t limit) const {
   return page;
 }
 
+Result<uint64_t> Timers::LastNumber() {
+  RETURN_IF_ERROR(Load());
+  return number_;
+}
+
+Status Timers::SkipNumbers(uint64_t number) {
+  RETURN_IF_ERROR(Load());
+  number_ = std::max(number_, number);
+  changed_ = true;
+  return base::Ok();
+}
+
 Status Timers::BeforeCommit(Batch& batch) {
   RETURN_IF_ERROR(Load());
   RETURN_IF_ERROR(Fire(batch));

@@ -58,6 +58,10 @@ class Timers final : public storage::Participant {
   };
   base::Result<Page> List(const Timer& after, size_t limit) const;
 
+  // For a migration: the last number given, and that what is given from now on is above that one.
+  base::Result<uint64_t> LastNumber();
+  base::Status SkipNumbers(uint64_t number);
+
   // After a turn.
   uint64_t pending() const { return pending_; }
   uint64_t fired() const { return fired_total_; }      // since the start

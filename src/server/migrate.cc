@@ -1,12 +1,15 @@
 #include "server/migrate.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <utility>
 
 #include "nodes/redis_engine.h"
 #include "notifier/dead_letters.h"
 #include "server/migrate_end.h"
+#include "server/migrate_schedule.h"
 #include "server/migrate_streams.h"
 
 namespace tocsin::server {
@@ -96,7 +99,8 @@ class Migration {
     RETURN_IF_ERROR(to_->CheckEmpty(*streams));
     RETURN_IF_ERROR(Begin());
     for (const std::string& stream : *streams) RETURN_IF_ERROR(Stream(stream));
-    return Logs();
+    RETURN_IF_ERROR(Logs());
+    return Schedule();
   }
 
  private:
@@ -161,6 +165,48 @@ class Migration {
                                        " users, " + std::to_string(target.entries) + " entries, " +
                                        std::to_string(target.unread) + " unread, " + std::to_string(target.devices) +
                                        " devices, " + std::to_string(target.mark_ids) + " marks");
+  }
+
+  // Every stream gets the number, so that no firing there counts as one that was.
+  Status Schedule() {
+    uint64_t copied = 0, digest = 0;
+    std::map<std::string, std::vector<notifier::Timer>> pages;
+    for (const std::string& stream : ingest_) pages[stream];
+    const auto copy = [&](const std::string& stream, const notifier::Timer& timer) {
+      ++copied;
+      digest += DigestOf(stream, timer);
+      std::vector<notifier::Timer>& page = pages[stream];
+      page.push_back(timer);
+      return page.size() < kScheduledAtOnce ? base::Ok() : to_->WriteSchedule(stream, std::exchange(page, {}), 0);
+    };
+    auto number = from_->ReadSchedule(ingest_, copy);
+    if (!number.ok()) return number.status();
+    for (const auto& [stream, rest] : pages) {
+      auto is_there = to_->Streams({stream});
+      if (!is_there.ok()) return is_there.status();
+      const bool has_stream = std::find(is_there->begin(), is_there->end(), stream) != is_there->end();
+      if (has_stream || !rest.empty())
+        RETURN_IF_ERROR(to_->WriteSchedule(stream, rest, std::max<uint64_t>(*number, 1)));
+    }
+    RETURN_IF_ERROR(to_->Flush());
+    const auto look = [&](const std::string& stream, const notifier::Timer& timer) {
+      digest -= DigestOf(stream, timer);
+      return base::Ok();
+    };
+    auto there = to_->ReadSchedule(ingest_, look);
+    if (!there.ok()) return there.status();
+    if (digest != 0) return Status(Code::kInternal, "the schedule came out otherwise");
+    Tell("schedule: %llu notifications wait for their time", Big(copied));
+    return base::Ok();
+  }
+
+  static uint64_t DigestOf(const std::string& stream, const notifier::Timer& timer) {
+    std::string text;
+    for (const std::string& part : {stream, timer.name, timer.payload}) model::PutString(text, part);
+    model::PutVarint(text, static_cast<uint64_t>(timer.due_ms));
+    model::PutVarint(text, timer.weight);
+    timer.order.EncodeTo(text);
+    return std::hash<std::string>{}(text);
   }
 
   static unsigned long long Big(uint64_t value) { return value; }

@@ -8,6 +8,7 @@
 #include "commands/client.h"
 #include "logs/user_logs.h"
 #include "server/migrate_end.h"
+#include "server/migrate_schedule.h"
 #include "storage/committer.h"
 #include "storage/families.h"
 #include "storage/store.h"
@@ -116,14 +117,6 @@ class EmbeddedEnd final : public MigrationEnd {
   }
 
   Status ReadLogs(const std::vector<std::string>&, int64_t now_ms, const Take& take) override {
-    auto scheduled = store_->Iterate(Family::kMeta, "timer/due/d", "timer/due/e");
-    scheduled->SeekToFirst();
-    RETURN_IF_ERROR(scheduled->status());
-    if (scheduled->Valid()) {
-      return Status(Code::kConflict,
-                    "notifications wait for their time (`deliver_at`), and a schedule cannot be migrated yet: wait for "
-                    "them, or cancel them (GET and DELETE /v1/schedules)");
-    }
     auto heads = store_->Iterate(Family::kHeads, "", "");
     UserRecord record;
     bool has_head = false;
@@ -170,6 +163,13 @@ class EmbeddedEnd final : public MigrationEnd {
     }
     batch_.Put(Family::kHeads, logs::HeadKey(record.user), logs::EncodeHead(head));
     return batch_.bytes() > kBatchBytes ? Write(storage::Sync::kLater) : base::Ok();
+  }
+
+  Result<uint64_t> ReadSchedule(const std::vector<std::string>& ingest, const TakeScheduled& take) override {
+    return ReadEmbeddedSchedule(*store_, ingest, take);
+  }
+  Status WriteSchedule(const std::string&, const std::vector<notifier::Timer>& timers, uint64_t number) override {
+    return WriteEmbeddedSchedule(*store_, timers, number);
   }
 
   Status Flush() override { return Write(storage::Sync::kNow); }

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "logs/keys.h"
 #include "logs/log_reader.h"
+#include "notifier/timer.h"
 #include "server/config.h"
 #include "wire/resp.h"
 
@@ -32,6 +33,9 @@ struct UserRecord {
 };
 
 using RespCommand = std::vector<std::string>;
+
+// A notification that waits for its time, and the ingest stream it came by. Ends at the first failure.
+using TakeScheduled = std::function<base::Status(const std::string& stream, const notifier::Timer& timer)>;
 
 class MigrationEnd {
  public:
@@ -56,6 +60,13 @@ class MigrationEnd {
   virtual base::Status ReadLogs(const std::vector<std::string>& streams, int64_t now_ms, const Take& take) = 0;
   // kInvalidArgument: this kind of store cannot hold it.
   virtual base::Status WriteLog(const UserRecord& record) = 0;
+
+  // What waits in the schedules of those streams; answers the last number given to a firing. kConflict: see there.
+  virtual base::Result<uint64_t> ReadSchedule(const std::vector<std::string>& ingest, const TakeScheduled& take) = 0;
+  // Behind the stream itself. `number`, where it is not 0: the last one given to a firing; no more follow then.
+  virtual base::Status WriteSchedule(const std::string& stream, const std::vector<notifier::Timer>& timers,
+                                     uint64_t number) = 0;
+
   // What was written is stored.
   virtual base::Status Flush() = 0;
 };

@@ -11,10 +11,12 @@
 #include "model/bytes.h"
 #include "nodes/keys.h"
 #include "nodes/redis_engine.h"
+#include "notifier/scheduled_row.h"
 #include "redis/client.h"
 #include "runtime/core.h"
 #include "server/migrate_end.h"
 #include "server/migrate_head.h"
+#include "server/migrate_schedule.h"
 
 namespace tocsin::server {
 namespace {
@@ -132,7 +134,11 @@ class RedisEnd final : public MigrationEnd {
 
   Status ReadLogs(const std::vector<std::string>& streams, int64_t now_ms, const Take& take) override {
     std::map<std::string, std::string> names;
-    for (const std::string& stream : streams) names[logs::StreamTag(stream)] = stream;
+    for (const std::string& stream : streams) {
+      const std::string scheduled = stream + std::string(notifier::kScheduledSuffix);
+      names[logs::StreamTag(stream)] = stream;
+      names[logs::StreamTag(scheduled)] = scheduled;
+    }
     auto lost = LossMarks();
     if (!lost.ok()) return lost.status();
     std::set<std::string> seen;  // SCAN may tell a key twice
@@ -154,6 +160,14 @@ class RedisEnd final : public MigrationEnd {
       } while (cursor != "0");
     }
     return base::Ok();
+  }
+
+  Result<uint64_t> ReadSchedule(const std::vector<std::string>& ingest, const TakeScheduled& take) override {
+    return ReadRedisSchedule(*this, ingest, take);
+  }
+  Status WriteSchedule(const std::string& stream, const std::vector<notifier::Timer>& timers,
+                       uint64_t number) override {
+    return WriteRedisSchedule(*this, stream, timers, number);
   }
 
   Status WriteLog(const UserRecord& record) override {

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -96,6 +97,14 @@ class Story:
             headers = {"x-api-key": API_KEY, "Content-Type": "application/json"}
             status, _, _ = await service.request("PUT", preferences_of(user), headers, wanted.encode())
             assert status == 200, status
+        now = int(time.time() * 1000)
+        await service.publish(*({"user_ids": USERS[:2], "message": f"later {n}", "deliver_at": now + 3_600_000 + n}
+                                for n in range(700)))  # fmt: skip
+        await service.publish({"user_id": USERS[2], "message": "soon", "deliver_at": now + 1000})
+        fired = Phone(service, USERS[2], "")
+        await fired.connect()
+        await fired.until(lambda: any(item["body"] == "soon" for item in fired.items), "its time has come")
+        await fired.close()
         redis = service.producer()
 
         def streams() -> None:
@@ -120,6 +129,9 @@ class Story:
         from server import API_KEY
 
         found: dict[str, object] = {}
+        _, page, _ = await service.request("GET", "/v1/schedules?limit=1000", {"x-api-key": API_KEY})
+        found["schedule"] = json.loads(page)
+        assert len(found["schedule"]["items"]) == 700, page
         for user in (*USERS[:3], "no log"):
             found[f"preferences {user}"] = (await service.request("GET", preferences_of(user), {"x-api-key": API_KEY}))[:2]
         for user in USERS:
