@@ -45,6 +45,7 @@ class UserSession final : public session::SessionHost, public std::enable_shared
   bool Congested() const override { return sink_.SendCongested(); }
   void End(session::CloseCode code, std::string_view message) override { sink_.EndSession(code, message); }
   base::Result<auth::Identity> Verify(std::string_view token) override { return hub_->tokens().Verify(token); }
+  int64_t NowMs() const override { return hub_->now().wall_ms; }
   void OpenLog(const std::string& user, const std::string& device) override;
   void OpenTopic(session::ChannelNumber channel, const std::string& topic) override;
   void LoadTopics() override;

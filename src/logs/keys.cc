@@ -8,7 +8,8 @@ using base::Status;
 using model::ByteReader;
 using model::EntryId;
 
-constexpr uint8_t kHeadVersion = 1;
+// Before 2, nothing was counted by category.
+constexpr uint8_t kHeadVersion = 2;
 
 bool ReadId(ByteReader& in, EntryId& id) { return in.Big64(id.ms) && in.Big64(id.seq); }
 
@@ -51,6 +52,10 @@ std::string CursorKey(std::string_view user, std::string_view device, std::strin
   return key.append(topic);
 }
 
+std::string CollapseKey(std::string_view user, std::string_view key) {
+  return TagPrefix(user, kCollapseTag).append(key);
+}
+
 std::string StateKey(std::string_view user, EntryId id) {
   std::string key = TagPrefix(user, kStateTag);
   id.EncodeTo(key);
@@ -68,6 +73,7 @@ std::string EncodeHead(const LogHead& head) {
   model::PutVarint(out, head.trimmed);
   head.stated.EncodeTo(out);
   EncodeCounts(head.counts, out);
+  EncodeCategories(head.counts, out);
   model::PutVarint(out, head.sources.size());
   for (const SourceMark& source : head.sources) {
     model::PutString(out, source.stream);
@@ -83,9 +89,10 @@ base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value) 
   ByteReader in(value);
   uint8_t version = 0;
   uint64_t sources = 0;
-  bool good = in.Byte(version) && version == kHeadVersion && ReadId(in, head.last) && ReadId(in, head.floor) &&
-              in.Varint(head.entries) && in.Varint(head.trimmed) && ReadId(in, head.stated) &&
-              DecodeCounts(in, head.counts) && in.Varint(sources) && sources <= in.rest().size();
+  bool good = in.Byte(version) && version >= 1 && version <= kHeadVersion && ReadId(in, head.last) &&
+              ReadId(in, head.floor) && in.Varint(head.entries) && in.Varint(head.trimmed) && ReadId(in, head.stated) &&
+              DecodeCounts(in, head.counts) && (version == 1 || DecodeCategories(in, head.counts)) &&
+              in.Varint(sources) && sources <= in.rest().size();
   for (uint64_t i = 0; good && i < sources; ++i) {
     SourceMark source;
     std::string_view stream;

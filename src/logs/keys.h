@@ -11,6 +11,7 @@
 //            <user> 'm' <mid>         a mark that was applied: when
 //            <user> 'p'               preferences (state/preferences.h), where there are any
 //            <user> 's' <id>          the state of an item, unless it is kUnread
+//            <user> 'k' <key>         the newest item with that collapse key
 #pragma once
 
 #include <string>
@@ -58,12 +59,13 @@ std::string DeviceKey(std::string_view user, std::string_view device);
 std::string MarkKey(std::string_view user, std::string_view mid);
 std::string StateKey(std::string_view user, model::EntryId id);
 std::string PreferencesKey(std::string_view user);
+std::string CollapseKey(std::string_view user, std::string_view key);
 std::string FollowKey(std::string_view user, std::string_view topic);
 std::string CursorKey(std::string_view user, std::string_view device, std::string_view topic);
 // All keys of a user under one tag of kHeads; the tag's end is PrefixSuccessor of it.
 std::string TagPrefix(std::string_view user, char tag);
 inline constexpr char kHeadTag = 'h', kDeviceTag = 'd', kMarkTag = 'm', kPreferencesTag = 'p', kStateTag = 's',
-                      kCursorTag = 'c', kFollowTag = 'f';
+                      kCursorTag = 'c', kFollowTag = 'f', kCollapseTag = 'k';
 
 std::string EncodeHead(const LogHead& head);
 base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value);

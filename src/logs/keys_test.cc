@@ -74,7 +74,7 @@ TEST(LogRecordsTest, RoundTripAndRefuseDamage) {
   head.entries = 70'000;
   head.trimmed = 3;
   head.stated = {8, 7};
-  head.counts = {500, 20, {1, 2, 300, 197}};
+  head.counts = {500, 20, {1, 2, 300, 197}, {{"deals", 400}, {"news", 7}}};
   head.sources = {{"notifications_stream", model::Priority::kHigh, {5, 5}}, {"", model::Priority::kLow, {6, 0}}};
   const std::string bytes = EncodeHead(head);
   auto decoded = DecodeHead("u", bytes);
@@ -93,7 +93,7 @@ TEST(LogRecordsTest, RoundTripAndRefuseDamage) {
     EXPECT_EQ(DecodeHead("u", bytes.substr(0, size)).status().code(), base::Code::kCorruption) << size;
   }
   EXPECT_FALSE(DecodeHead("u", bytes + "x").ok());
-  EXPECT_FALSE(DecodeHead("u", "\x02" + bytes.substr(1)).ok());  // another version
+  EXPECT_FALSE(DecodeHead("u", "\x03" + bytes.substr(1)).ok());  // another version
 
   const std::string device = EncodeDevice({{5, 6}, 1'700'000'000'000});
   EXPECT_EQ(DecodeDevice(device)->cursor, (EntryId{5, 6}));

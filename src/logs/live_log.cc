@@ -44,6 +44,7 @@ void LiveLog::Apply(LogUpdate update) {
     if (entry->id <= last_) continue;
     last_ = entry->id;
     if (entry->change) Replay(*entry->change);
+    if (!entry->traits.replaces.empty()) Remove(entry->traits.replaces);
     tail_bytes_ += entry->bytes();
     tail_.push_back({std::move(entry), ItemState::kUnread});
     counts_ = update.counts;
@@ -82,6 +83,14 @@ void LiveLog::DropFront(size_t lines) {
   if (tail_.empty()) std::vector<LogLine>().swap(tail_);
 }
 
+void LiveLog::Remove(const std::vector<std::string>& nids) {
+  std::erase_if(tail_, [&](const LogLine& line) {
+    if (!line.entry->is_item() || std::find(nids.begin(), nids.end(), line.entry->nid) == nids.end()) return false;
+    tail_bytes_ -= line.entry->bytes();
+    return true;
+  });
+}
+
 // Items of the tail carry their state at sending time, as items read from the store do.
 void LiveLog::Replay(const StateChange& change) {
   auto meant = [&change](const LogLine& line) {
@@ -89,7 +98,7 @@ void LiveLog::Replay(const StateChange& change) {
     if (change.upto) return line.entry->id <= *change.upto;
     return std::find(change.nids.begin(), change.nids.end(), line.entry->nid) != change.nids.end();
   };
-  if (change.op == MarkOp::kDelete) {
+  if (model::Removes(change.op)) {
     std::erase_if(tail_, [&](const LogLine& line) {
       if (!meant(line)) return false;
       tail_bytes_ -= line.entry->bytes();

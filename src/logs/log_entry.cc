@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/limits.h"
+
 namespace tocsin::logs {
 namespace {
 
@@ -10,17 +12,53 @@ using base::Status;
 using model::ByteReader;
 using model::EntryId;
 
-constexpr uint8_t kItemTag = 1, kChangeTag = 2;
+constexpr uint8_t kItemTag = 1, kChangeTag = 2, kTraitsTag = 3;
+constexpr uint8_t kExpires = 'e', kCategory = 'c', kCollapseKey = 'k', kReplaces = 'r';
 constexpr std::array<std::string_view, 4> kStateNames = {"unread", "seen", "read", "archived"};
 
 Status Damaged(EntryId id) { return Status(Code::kCorruption, "log entry " + id.ToString() + " cannot be decoded"); }
 
-bool DecodeItem(ByteReader& in, LogEntry& entry) {
+bool DecodeTraits(ByteReader& in, ItemTraits& traits) {
+  std::string_view all;
+  if (!in.String(all)) return false;
+  for (ByteReader reader(all); !reader.done();) {
+    uint8_t trait = 0;
+    std::string_view value;
+    if (!reader.Byte(trait) || !reader.String(value)) return false;
+    if (trait == kCategory) traits.category = value;
+    if (trait == kCollapseKey) traits.collapse_key = value;
+    if (trait == kReplaces) traits.replaces.emplace_back(value);
+    if (trait != kExpires) continue;
+    if (value.size() != sizeof(uint64_t)) return false;
+    traits.expires_ms = static_cast<int64_t>(model::GetBig64(value.data()));
+  }
+  return true;
+}
+
+void EncodeTraits(const ItemTraits& traits, std::string& out) {
+  std::string all;
+  const auto add = [&all](uint8_t trait, std::string_view value) {
+    all.push_back(static_cast<char>(trait));
+    model::PutString(all, value);
+  };
+  if (traits.expires_ms != 0) {
+    std::string expires;
+    model::PutBig64(expires, static_cast<uint64_t>(traits.expires_ms));
+    add(kExpires, expires);
+  }
+  if (!traits.category.empty()) add(kCategory, traits.category);
+  if (!traits.collapse_key.empty()) add(kCollapseKey, traits.collapse_key);
+  for (const std::string& nid : traits.replaces) add(kReplaces, nid);
+  model::PutString(out, all);
+}
+
+bool DecodeItem(ByteReader& in, uint8_t tag, LogEntry& entry) {
   uint8_t priority = 0;
   std::string_view nid;
   if (!in.Byte(priority) || priority >= model::kPriorities || !in.String(nid)) return false;
   entry.priority = static_cast<model::Priority>(priority);
   entry.nid = nid;
+  if (tag == kTraitsTag && !DecodeTraits(in, entry.traits)) return false;
   entry.json = in.rest();
   return true;
 }
@@ -44,7 +82,9 @@ bool DecodeChange(ByteReader& in, LogEntry& entry) {
     if (!in.String(nid)) return false;
     change.nids.emplace_back(nid);
   }
-  return DecodeCounts(in, change.counts) && in.done();
+  if (!DecodeCounts(in, change.counts)) return false;
+  // An entry from before categories were counted ends here.
+  return in.done() || (DecodeCategories(in, change.counts) && in.done());
 }
 
 }  // namespace
@@ -62,25 +102,52 @@ ItemState Apply(MarkOp op, ItemState state) {
     case MarkOp::kUnread:
       return std::min(state, ItemState::kSeen);
     case MarkOp::kDelete:
+    case MarkOp::kExpire:
+    case MarkOp::kUpdate:
       return state;
   }
   return state;
 }
 
-void Counts::Add(model::Priority priority, ItemState state) {
-  if (state == ItemState::kUnread) ++unseen;
-  if (state < ItemState::kRead) {
-    ++unread;
-    ++unread_by_priority[static_cast<size_t>(priority)];
-  }
+namespace {
+
+// Where a category is counted, or would be.
+auto PlaceOf(Counts& counts, std::string_view category) {
+  return std::lower_bound(counts.unread_by_category.begin(), counts.unread_by_category.end(), category,
+                          [](const auto& counted, std::string_view wanted) { return counted.first < wanted; });
 }
 
-void Counts::Remove(model::Priority priority, ItemState state) {
-  if (state == ItemState::kUnread) --unseen;
-  if (state < ItemState::kRead) {
-    --unread;
-    --unread_by_priority[static_cast<size_t>(priority)];
+bool IsCounted(const Counts& counts, std::vector<std::pair<std::string, uint32_t>>::const_iterator at,
+               std::string_view category) {
+  return at != counts.unread_by_category.end() && at->first == category;
+}
+
+}  // namespace
+
+void Counts::Add(model::Priority priority, ItemState state, std::string_view category) {
+  if (state == ItemState::kUnread) ++unseen;
+  if (state >= ItemState::kRead) return;
+  ++unread;
+  ++unread_by_priority[static_cast<size_t>(priority)];
+  if (category.empty()) return;
+  auto at = PlaceOf(*this, category);
+  if (!IsCounted(*this, at, category) && unread_by_category.size() >= model::kMaxCountedCategories) {
+    at = PlaceOf(*this, category = kOtherCategories);
   }
+  if (!IsCounted(*this, at, category)) at = unread_by_category.emplace(at, category, 0);
+  ++at->second;
+}
+
+void Counts::Remove(model::Priority priority, ItemState state, std::string_view category) {
+  if (state == ItemState::kUnread) --unseen;
+  if (state >= ItemState::kRead) return;
+  --unread;
+  --unread_by_priority[static_cast<size_t>(priority)];
+  if (category.empty()) return;
+  auto at = PlaceOf(*this, category);
+  if (!IsCounted(*this, at, category)) at = PlaceOf(*this, category = kOtherCategories);
+  if (!IsCounted(*this, at, category)) return;  // of a log from before categories were counted
+  if (--at->second == 0) unread_by_category.erase(at);
 }
 
 void EncodeCounts(const Counts& counts, std::string& out) {
@@ -100,8 +167,28 @@ bool DecodeCounts(ByteReader& in, Counts& counts) {
          std::all_of(counts.unread_by_priority.begin(), counts.unread_by_priority.end(), number);
 }
 
+void EncodeCategories(const Counts& counts, std::string& out) {
+  model::PutVarint(out, counts.unread_by_category.size());
+  for (const auto& [category, count] : counts.unread_by_category) {
+    model::PutString(out, category);
+    model::PutVarint(out, count);
+  }
+}
+
+bool DecodeCategories(ByteReader& in, Counts& counts) {
+  uint64_t categories = 0;
+  if (!in.Varint(categories) || categories > in.rest().size()) return false;
+  for (uint64_t i = 0; i < categories; ++i) {
+    std::string_view category;
+    uint64_t count = 0;
+    if (!in.String(category) || !in.Varint(count) || count > UINT32_MAX) return false;
+    counts.unread_by_category.emplace_back(category, static_cast<uint32_t>(count));
+  }
+  return true;
+}
+
 size_t LogEntry::bytes() const {
-  size_t sum = sizeof(LogEntry) + nid.size() + json.size();
+  size_t sum = sizeof(LogEntry) + nid.size() + json.size() + traits.category.size() + traits.collapse_key.size();
   if (change) {
     for (const std::string& changed : change->nids) sum += sizeof(std::string) + changed.size();
   }
@@ -112,9 +199,10 @@ std::string EncodeLogEntry(const LogEntry& entry) {
   std::string out;
   if (entry.is_item()) {
     out.reserve(entry.json.size() + entry.nid.size() + 4);
-    out.push_back(static_cast<char>(kItemTag));
+    out.push_back(static_cast<char>(entry.traits.none() ? kItemTag : kTraitsTag));
     out.push_back(static_cast<char>(entry.priority));
     model::PutString(out, entry.nid);
+    if (!entry.traits.none()) EncodeTraits(entry.traits, out);
     out += entry.json;
     return out;
   }
@@ -127,6 +215,7 @@ std::string EncodeLogEntry(const LogEntry& entry) {
   model::PutVarint(out, change.nids.size());
   for (const std::string& nid : change.nids) model::PutString(out, nid);
   EncodeCounts(change.counts, out);
+  EncodeCategories(change.counts, out);
   return out;
 }
 
@@ -136,7 +225,7 @@ base::Result<LogEntry> DecodeLogEntry(EntryId id, std::string_view value) {
   ByteReader in(value);
   uint8_t tag = 0;
   if (!in.Byte(tag)) return Damaged(id);
-  if (tag == kItemTag && DecodeItem(in, entry)) return entry;
+  if ((tag == kItemTag || tag == kTraitsTag) && DecodeItem(in, tag, entry)) return entry;
   if (tag == kChangeTag && DecodeChange(in, entry)) return entry;
   return Damaged(id);
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -35,10 +36,27 @@ struct Counts {
   uint32_t unread = 0;  // items below kRead
   uint32_t unseen = 0;  // items still kUnread
   std::array<uint32_t, model::kPriorities> unread_by_priority{};
+  // By category, sorted, none of them 0. Items without one are in none. At most kMaxCountedCategories at once: what
+  // comes when there are so many is counted under kOtherCategories.
+  std::vector<std::pair<std::string, uint32_t>> unread_by_category{};
 
-  void Add(model::Priority priority, ItemState state);
-  void Remove(model::Priority priority, ItemState state);
+  void Add(model::Priority priority, ItemState state, std::string_view category);
+  void Remove(model::Priority priority, ItemState state, std::string_view category);
   friend bool operator==(const Counts&, const Counts&) = default;
+};
+
+inline constexpr std::string_view kOtherCategories = "*";
+
+// What an item has beside its text that the log itself acts on.
+struct ItemTraits {
+  std::string category{};      // empty: none
+  std::string collapse_key{};  // empty: none
+  int64_t expires_ms = 0;      // ms since 1970; 0: never
+  // The nids of the older items that it took the place of. Set by the log, when it appends.
+  std::vector<std::string> replaces{};
+
+  bool none() const { return category.empty() && collapse_key.empty() && expires_ms == 0 && replaces.empty(); }
+  friend bool operator==(const ItemTraits&, const ItemTraits&) = default;
 };
 
 struct StateChange {
@@ -55,10 +73,13 @@ struct LogEntry {
   std::string nid;  // names the notification in every log
   model::Priority priority = model::Priority::kNormal;
   std::string json;  // the members of the item's JSON object after `id`, without braces
+  ItemTraits traits;
   // A state change, instead:
   std::optional<StateChange> change;
 
   bool is_item() const { return !change; }
+  // Nobody is to be shown it any more, whether its end is in the log already or not.
+  bool Expired(int64_t now_ms) const { return traits.expires_ms != 0 && traits.expires_ms <= now_ms; }
   // What it costs in memory, about.
   size_t bytes() const;
 };
@@ -70,5 +91,8 @@ base::Result<LogEntry> DecodeLogEntry(model::EntryId id, std::string_view value)
 
 void EncodeCounts(const Counts& counts, std::string& out);
 bool DecodeCounts(model::ByteReader& in, Counts& counts);
+// Those by category are apart: they came later.
+void EncodeCategories(const Counts& counts, std::string& out);
+bool DecodeCategories(model::ByteReader& in, Counts& counts);
 
 }  // namespace tocsin::logs

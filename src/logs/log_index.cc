@@ -15,7 +15,9 @@ using storage::Family;
 constexpr size_t kMaxStep = 4'096;
 
 void LogIndex::Add(const LogEntry& item) {
-  auto at = items_.try_emplace(items_.end(), item.id, Item{item.nid, item.priority, ItemState::kUnread});
+  auto at = items_.try_emplace(
+      items_.end(), item.id,
+      Item{item.nid, item.priority, ItemState::kUnread, item.traits.category, item.traits.collapse_key});
   by_nid_.erase(std::string_view(at->second.nid));  // of an older item: the key refers to its nid
   by_nid_.emplace(at->second.nid, item.id);
 }
@@ -33,6 +35,11 @@ Result<LogIndex::Items::iterator> LogIndex::Find(std::string_view nid, EntryId f
     if (complete_) return items_.end();
     RETURN_IF_ERROR(Extend(floor));
   }
+}
+
+Result<LogIndex::Items::iterator> LogIndex::At(EntryId id, EntryId floor) {
+  while (!complete_ && !Covers(id)) RETURN_IF_ERROR(Extend(floor));
+  return items_.find(id);
 }
 
 Status LogIndex::CoverBelow(ItemState state, size_t count, EntryId floor) {
@@ -63,7 +70,9 @@ Status LogIndex::Extend(EntryId floor) {
       if (!entry.ok()) return entry.status();
       low = entry->id;
       if (!entry->is_item()) continue;
-      found.push_back({low, {std::move(entry->nid), entry->priority, states.Descending(low)}});
+      found.push_back({low,
+                       {std::move(entry->nid), entry->priority, states.Descending(low),
+                        std::move(entry->traits.category), std::move(entry->traits.collapse_key)}});
     }
     RETURN_IF_ERROR(entries->status());
     RETURN_IF_ERROR(states.status());

@@ -21,6 +21,7 @@ class LogIndex {
     std::string nid;
     model::Priority priority = model::Priority::kNormal;
     ItemState state = ItemState::kUnread;
+    std::string category{}, collapse_key{};
   };
   using Items = std::map<model::EntryId, Item>;
 
@@ -36,6 +37,8 @@ class LogIndex {
   // These reach down as far as needed, never to `floor` or below. A failure is the store's; what was covered stays.
   // The item of that nid; items().end() when there is none.
   base::Result<Items::iterator> Find(std::string_view nid, model::EntryId floor);
+  // The item of that id; items().end() when it is not there any more.
+  base::Result<Items::iterator> At(model::EntryId id, model::EntryId floor);
   // All items whose state is below `state`, of which there are `count`.
   base::Status CoverBelow(ItemState state, size_t count, model::EntryId floor);
   base::Status CoverAll(model::EntryId floor);

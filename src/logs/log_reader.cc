@@ -1,5 +1,7 @@
 #include "logs/log_reader.h"
 
+#include <algorithm>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -38,6 +40,14 @@ bool Passes(ListFilter filter, ItemState state, model::Priority priority) {
 }
 
 }  // namespace
+
+bool AnyExpired(std::span<const LogLine> lines, int64_t now_ms) {
+  return std::any_of(lines.begin(), lines.end(), [=](const LogLine& line) { return line.entry->Expired(now_ms); });
+}
+
+void DropExpired(std::vector<LogLine>& lines, int64_t now_ms) {
+  std::erase_if(lines, [=](const LogLine& line) { return line.entry->Expired(now_ms); });
+}
 
 std::optional<ListFilter> ParseListFilter(std::string_view name) {
   if (name == "inbox") return ListFilter::kInbox;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ struct LogLine {
   LogEntryPtr entry;
   ItemState state = ItemState::kUnread;
 };
+
+// Items whose time has passed are in the log until their `expire` is appended; they are shown to nobody.
+bool AnyExpired(std::span<const LogLine> lines, int64_t now_ms);
+void DropExpired(std::vector<LogLine>& lines, int64_t now_ms);
 
 // What a session needs to start.
 struct LogOpening {

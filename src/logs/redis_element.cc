@@ -36,6 +36,7 @@ std::string EncodeElementEntry(const LogEntry& entry) {
   LogEntry shorter;
   shorter.nid = entry.nid;
   shorter.priority = entry.priority;
+  shorter.traits = entry.traits;
   shorter.json.assign(1, kRepeated).append(entry.json, repeated.size());
   return EncodeLogEntry(shorter);
 }

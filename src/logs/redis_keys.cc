@@ -28,6 +28,7 @@ std::string LogKey(std::string_view user) { return UserKey(":log:", user); }
 std::string WatchersKey(std::string_view user) { return UserKey(":watch:", user); }
 std::string DevicesKey(std::string_view user) { return UserKey(":devices:", user); }
 std::string MarkIdsKey(std::string_view user) { return UserKey(":marks:", user); }
+std::string CollapseKeysKey(std::string_view user) { return UserKey(":collapse:", user); }
 std::string FollowsKey(std::string_view user) { return UserKey(":follows:", user); }
 std::string CursorsKey(std::string_view user) { return UserKey(":cursors:", user); }
 std::string UserPreferencesKey(std::string_view user) { return UserKey(":prefs:", user); }

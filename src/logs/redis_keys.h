@@ -21,6 +21,7 @@ std::string LogKey(std::string_view user);
 std::string WatchersKey(std::string_view user);
 std::string DevicesKey(std::string_view user);
 std::string MarkIdsKey(std::string_view user);
+std::string CollapseKeysKey(std::string_view user);
 std::string FollowsKey(std::string_view user);
 std::string CursorsKey(std::string_view user);  // of devices in topics
 std::string UserPreferencesKey(std::string_view user);

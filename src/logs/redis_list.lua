@@ -28,7 +28,7 @@ while top >= 1 do
     looks = looks + 1
     local element = chunk[at]
     last = sub(element, 2, 9)
-    if byte(element, 10) == ITEM and passes(byte(element), byte(element, 11)) then
+    if is_item(element) and passes(byte(element), byte(element, 11)) then
       elements[#elements + 1] = element
       bytes = bytes + #element - 9
     end

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/metrics.h"
+#include "logs/counters.h"
 #include "logs/redis_element.h"
 #include "logs/redis_replies.h"
 #include "logs/redis_scripts.h"
@@ -56,8 +57,7 @@ std::function<void(const Answer&)> BackHome(Core& store_core, std::function<void
 }  // namespace
 
 // Of redis_mark.lua: kDelete, but for what was read.
-constexpr int kRetract = model::kMarkOps;
-static_assert(kRetract == 5);
+constexpr int kRetract = 255;
 
 struct RedisLogs::Scripts {
   const Script append = LogScript(scripts::redis_append), mark = LogScript(scripts::redis_mark),
@@ -241,13 +241,16 @@ void RedisLogs::Mark(MarkRequest request, Then<Counts> then) {
     for (std::string& nid : request.nids) arguments.push_back(std::move(nid));
   }
   const std::string& user = request.user;
-  Question question = QuestionFor(scripts_->mark, user, {WatchersKey(user), MarkIdsKey(user)}, std::move(arguments));
+  Question question = QuestionFor(scripts_->mark, user, {WatchersKey(user), MarkIdsKey(user), CollapseKeysKey(user)},
+                                  std::move(arguments));
   auto marked = [this, user, then = BackHome(core_, std::move(then))](const Result<RespReply>& reply) {
     if (!reply.ok()) return then(reply.status());
     auto mark = DecodeMark(*reply);
     if (!mark.ok()) return then(mark.status());
     const Counts counts = mark->counts;
     if (!mark->update.entries.empty()) {
+      const StateChange& change = *mark->update.entries.front()->change;
+      if (change.op == MarkOp::kExpire) expired.Add(static_cast<int64_t>(change.nids.size()));
       mark->update.user = user;
       TellChange(std::move(mark->update), std::move(mark->watchers));
     }
@@ -278,13 +281,15 @@ void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended
     entry.nid = std::move(item.nid);
     entry.priority = item.priority;
     entry.json = std::move(item.json);
+    entry.traits = std::move(item.traits);
     std::string argument;
     item.source.EncodeTo(argument);
     argument += EncodeElementEntry(entry);
     arguments.push_back(std::move(argument));
   }
   const std::string& user = request.user;
-  Question question = QuestionFor(scripts_->append, user, {WatchersKey(user)}, std::move(arguments));
+  Question question =
+      QuestionFor(scripts_->append, user, {WatchersKey(user), CollapseKeysKey(user)}, std::move(arguments));
   auto kept = std::make_shared<std::vector<LogEntry>>(std::move(entries));
   Evaluate(std::move(question), [this, user, kept, then = std::move(then)](const Result<RespReply>& reply) {
     if (!reply.ok()) return then(reply.status());
@@ -292,6 +297,8 @@ void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended
     if (!decoded.ok()) return then(decoded.status());
     Appended appended{std::move(decoded->update), std::move(decoded->watchers)};
     appended.update.user = user;
+    collapsed.Add(static_cast<int64_t>(decoded->replaced.size()));
+    for (auto& [at, nid] : decoded->replaced) (*kept)[at].traits.replaces.push_back(std::move(nid));
     const auto& watchers = appended.watchers;
     if (std::find(watchers.begin(), watchers.end(), options_.node) != watchers.end()) {
       for (size_t at = 0; at < kept->size(); ++at) {

@@ -52,6 +52,7 @@ struct AppendRequest {
     std::string nid;
     model::Priority priority = model::Priority::kNormal;
     std::string json;  // as LogEntry::json
+    ItemTraits traits{};
   };
   std::string user;
   std::string stream;

@@ -35,6 +35,14 @@ class RedisLogsModelTest : public testing::TestWithParam<uint32_t> {
     return id;
   }
 
+  ItemTraits SomeTraits() {
+    ItemTraits traits;
+    if (Below(2) == 0) traits.category = "c" + std::to_string(Below(8) == 0 ? Below(200) : Below(3));
+    if (Below(3) == 0) traits.collapse_key = "k" + std::to_string(Below(4));
+    if (Below(5) == 0) traits.expires_ms = 1'700'000'000'000;
+    return traits;
+  }
+
   void Append() {
     const std::string& user = OneOf(kUsers);
     // Sometimes what the log may have already, alone or before what is new.
@@ -45,14 +53,15 @@ class RedisLogsModelTest : public testing::TestWithParam<uint32_t> {
       request.items.push_back({{first, 7},
                                "n" + std::to_string(first),
                                static_cast<model::Priority>(first % model::kPriorities),
-                               "\"body\":\"" + std::string(Below(200), 'x') + "\""});
+                               "\"body\":\"" + std::string(Below(200), 'x') + "\"",
+                               SomeTraits()});
     }
     source_ = std::max(source_, request.items.back().source.ms);
     ASSERT_TRUE(
         embedded_
             .Turn([&](storage::Batch& batch) {
               for (const auto& item : request.items) {
-                const NewItem added{item.nid, item.priority, item.json};
+                const NewItem added{item.nid, item.priority, item.json, item.traits};
                 ASSERT_TRUE(embedded_.user_logs().Append(user, added, {request.stream, item.source}, batch).ok());
               }
             })
@@ -60,7 +69,9 @@ class RedisLogsModelTest : public testing::TestWithParam<uint32_t> {
     ASSERT_TRUE(redis_.Append(request).ok());
   }
   void Mark() {
-    MarkRequest request{.user = OneOf(kUsers), .op = static_cast<MarkOp>(Below(model::kMarkOps))};
+    MarkRequest request{.user = OneOf(kUsers),
+                        .op = static_cast<MarkOp>(Below(model::kUserMarkOps + 1))};  // kExpire too
+    if (request.op == MarkOp::kDelete && Below(2) == 0) request.spare = Spare::kRead;
     if (Below(2) == 0) request.device = OneOf(kDevices);
     if (Below(4) == 0) request.mid = "m" + std::to_string(Below(10));
     if (Below(4) == 0) {
@@ -99,6 +110,7 @@ class RedisLogsModelTest : public testing::TestWithParam<uint32_t> {
   static std::string Text(const Counts& counts) {
     std::string text;
     EncodeCounts(counts, text);
+    EncodeCategories(counts, text);
     std::string numbers;
     for (unsigned char byte : text) numbers += std::to_string(byte) + " ";
     return numbers;

@@ -1,21 +1,20 @@
 -- Marks items of a log and appends the change.
--- KEYS: bucket, log, watchers, mark ids. ARGV: op (model::MarkOp; RETRACT deletes what was not read), device, clock ms, entries that a log may have,
--- mark id or '', ms and seq of `upto` or '' and '', nids.
--- Answers head, counts after the mark (24 bytes), the appended element or '', the last id before it, watching nodes.
-local READ, UNREAD_OP, SEEN, ARCHIVE, DELETE, RETRACT = 0, 1, 2, 3, 4, 5
+-- KEYS: bucket, log, watchers, mark ids, collapse keys. ARGV: op (model::MarkOp; RETRACT deletes what was not read),
+-- device, clock ms, entries that a log may have, mark id or '', ms and seq of `upto` or '' and '', nids.
+-- Answers head, counts after the mark, the appended element or '', the last id before it, watching nodes.
+local READ, UNREAD_OP, SEEN, ARCHIVE, DELETE, EXPIRE, RETRACT = 0, 1, 2, 3, 4, 5, 255
 local KEPT_MS, KEPT = 24 * 3600 * 1000, 1024  -- of mark ids: how long, how many
-local TOMBSTONE = '\255'
 local op, device, now, mid = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[5]
 local upto_ms, upto_seq = tonumber(ARGV[6]), tonumber(ARGV[7])
 local spares_read = op == RETRACT
 if spares_read then op = DELETE end
+local removes = op == DELETE or op == EXPIRE
 local epoch, floor_ms, lost_ms, lost_seq = open_bucket('')
 if not epoch then return NO_EPOCH end
 local head = read_head()
 
 local function reply(element, before, counts)
-  counts = pack_bytes('>I4I4I4I4I4I4', unpack(counts or head, counts and 1 or UNREAD, counts and 6 or SOURCES - 1))
-  return {head_reply(head), counts, element, before, call('HKEYS', KEYS[3])}
+  return {head_reply(head), counts or counts_reply(head), element, before, call('HKEYS', KEYS[3])}
 end
 
 local function remember_mark()
@@ -92,17 +91,21 @@ while top >= 1 and missing > 0 do
   local chunk = call('LRANGE', KEYS[2], bottom, top)
   for at = #chunk, 1, -1 do
     local element = chunk[at]
-    if byte(element, 10) == ITEM then
+    if is_item(element) then
       local state = byte(element)
       local meant, asked_at, nid = is_meant(element, state)
-      local after = op == DELETE and GONE or apply(state)
+      local after = removes and GONE or apply(state)
       if meant and after ~= state and not (spares_read and state >= 2) then
-        local priority = byte(element, 11)
         changed = changed + 1
         state_at[bottom + at - 1] = after
         if nid then named[asked_at] = nid end
-        count(head, priority, state, -1)
-        if after ~= GONE then count(head, priority, after, 1) end
+        if after == GONE then
+          count_out(head, element, KEYS[5])
+        else
+          local category, priority = traits_of(element), byte(element, 11)
+          count(head, priority, state, category, -1)
+          count(head, priority, after, category, 1)
+        end
       end
       if missing <= 0 then break end
     end
@@ -110,7 +113,7 @@ while top >= 1 and missing > 0 do
   top, step = bottom - 1, math.min(step * 2, 256)
 end
 if changed == 0 then return reply('', short_id(0, 0)) end
-if op == DELETE then head[ENTRIES] = head[ENTRIES] - changed end
+if removes then head[ENTRIES] = head[ENTRIES] - changed end
 
 if changed * 8 < size then
   for index, state in pairs(state_at) do
@@ -120,7 +123,7 @@ if changed * 8 < size then
       call('LSET', KEYS[2], index, string.char(state) .. sub(call('LINDEX', KEYS[2], index), 2))
     end
   end
-  if op == DELETE then call('LREM', KEYS[2], -changed, TOMBSTONE) end
+  if removes then call('LREM', KEYS[2], -changed, TOMBSTONE) end
 else
   -- To find so many one by one costs more than to take all through once, off the front and on at the back.
   local index = 0
@@ -139,17 +142,6 @@ else
   end
 end
 
-local function varint(value)
-  local digits = ''
-  while value >= 128 do
-    digits = digits .. string.char(value % 128 + 128)
-    value = math.floor(value / 128)
-  end
-  return digits .. string.char(value)
-end
-
-local function text(value) return varint(#value) .. value end
-
 local parts = {'\2', string.char(op), text(device)}
 if upto_ms then
   local ms, seq = head[LAST], head[LAST + 1]
@@ -161,8 +153,15 @@ else
     if named[at] then parts[#parts + 1] = text(named[at]) end
   end
 end
-local counts = {unpack(head, UNREAD, SOURCES - 1)}
-for _, value in ipairs(counts) do parts[#parts + 1] = varint(value) end
+local counts = counts_reply(head)
+for at = UNREAD, CATEGORIES - 1 do parts[#parts + 1] = varint(head[at]) end
+local categories = {}
+for category in pairs(head[CATEGORIES] or {}) do categories[#categories + 1] = category end
+table.sort(categories)
+parts[#parts + 1] = varint(#categories)
+for _, category in ipairs(categories) do
+  parts[#parts + 1] = text(category) .. varint(head[CATEGORIES][category])
+end
 
 local before_ms, before_seq = head[LAST], head[LAST + 1]
 if lost_ms > before_ms or (lost_ms == before_ms and lost_seq > before_seq) then
@@ -172,6 +171,6 @@ local id = short_id(next_id(head, now, floor_ms, lost_ms, lost_seq))
 local element = '\0' .. id .. table.concat(parts)
 head[ENTRIES] = head[ENTRIES] + 1
 call('RPUSH', KEYS[2], element)
-trim(head, tonumber(ARGV[4]))
+trim(head, tonumber(ARGV[4]), KEYS[5])
 write_head(head)
 return reply(element, short_id(before_ms, before_seq), counts)

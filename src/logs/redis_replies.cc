@@ -16,8 +16,8 @@ using model::EntryId;
 using wire::RespReply;
 using Type = RespReply::Type;
 
-constexpr size_t kCountsBytes = 4 * (2 + model::kPriorities);
-constexpr size_t kHeadBytes = 2 * kShortIdBytes + 2 * 6 + kCountsBytes;  // last, floor, entries, trimmed, counts
+constexpr size_t kCountsBytes = 4 * (2 + model::kPriorities);  // then the categories
+constexpr size_t kHeadBytes = 2 * kShortIdBytes + 2 * 6;       // last, floor, entries, trimmed; then the counts
 
 Status Damaged(std::string_view what) {
   return Status(Code::kCorruption, "a log on Redis cannot be read: " + std::string(what));
@@ -37,15 +37,22 @@ uint64_t NumberAt(std::string_view bytes, size_t at, size_t size) {
   return number;
 }
 
-Counts CountsOf(std::string_view bytes) {
+bool CountsOf(std::string_view bytes, Counts& counts) {
+  if (bytes.size() < kCountsBytes) return false;
   auto number = [&](size_t at) { return static_cast<uint32_t>(NumberAt(bytes, 4 * at, 4)); };
-  Counts counts;
   counts.unread = number(0);
   counts.unseen = number(1);
   for (size_t priority = 0; priority < model::kPriorities; ++priority) {
     counts.unread_by_priority[priority] = number(2 + priority);
   }
-  return counts;
+  for (std::string_view rest = bytes.substr(kCountsBytes); !rest.empty();) {
+    const size_t size = static_cast<unsigned char>(rest[0]);
+    if (rest.size() < 1 + size + 4) return false;
+    counts.unread_by_category.emplace_back(rest.substr(1, size), static_cast<uint32_t>(NumberAt(rest, 1 + size, 4)));
+    rest.remove_prefix(1 + size + 4);
+  }
+  std::sort(counts.unread_by_category.begin(), counts.unread_by_category.end());
+  return true;
 }
 
 Result<std::vector<LogLine>> DecodeLines(const RespReply& reply) {
@@ -69,14 +76,14 @@ std::vector<std::string> Texts(const RespReply& reply) {
 }  // namespace
 
 Result<LogHead> DecodeHeadReply(const RespReply& reply) {
-  if (!IsBytes(reply, kHeadBytes)) return Damaged("its head");
+  if (reply.type != Type::kBulk || reply.text.size() < kHeadBytes) return Damaged("its head");
   const std::string_view bytes = reply.text;
   LogHead head;
   head.last = DecodeShortId(bytes);
   head.floor = DecodeShortId(bytes.substr(kShortIdBytes));
   head.entries = NumberAt(bytes, 2 * kShortIdBytes, 6);
   head.trimmed = NumberAt(bytes, 2 * kShortIdBytes + 6, 6);
-  head.counts = CountsOf(bytes.substr(kHeadBytes - kCountsBytes));
+  if (!CountsOf(bytes.substr(kHeadBytes), head.counts)) return Damaged("its counts");
   head.stated = head.last;  // states lie with the entries
   return head;
 }
@@ -140,13 +147,11 @@ Result<ListPage> DecodePage(const RespReply& reply) {
 }
 
 Result<MarkReply> DecodeMark(const RespReply& reply) {
-  if (!IsArray(reply, 5) || !IsBytes(reply.elements[1], kCountsBytes) || !IsId(reply.elements[3])) {
-    return Damaged("a mark");
-  }
+  if (!IsArray(reply, 5) || !IsId(reply.elements[3])) return Damaged("a mark");
   auto head = DecodeHeadReply(reply.elements[0]);
   if (!head.ok()) return head.status();
   MarkReply mark;
-  mark.counts = CountsOf(reply.elements[1].text);
+  if (!CountsOf(reply.elements[1].text, mark.counts)) return Damaged("the counts of a mark");
   mark.update.floor = head->floor;
   mark.update.counts = head->counts;
   mark.update.last = head->last;
@@ -160,7 +165,7 @@ Result<MarkReply> DecodeMark(const RespReply& reply) {
 }
 
 Result<AppendReply> DecodeAppend(const RespReply& reply, size_t items) {
-  if (!IsArray(reply, 4) || !IsId(reply.elements[0])) return Damaged("an append");
+  if (!IsArray(reply, 5) || !IsId(reply.elements[0])) return Damaged("an append");
   auto head = DecodeHeadReply(reply.elements[1]);
   if (!head.ok()) return head.status();
   const std::string_view ids = reply.elements[2].text;
@@ -172,6 +177,12 @@ Result<AppendReply> DecodeAppend(const RespReply& reply, size_t items) {
   appended.update.after = DecodeShortId(reply.elements[0].text);
   for (size_t at = 0; at < items; ++at) appended.ids.push_back(DecodeShortId(ids.substr(at * kShortIdBytes)));
   appended.watchers = Texts(reply.elements[3]);
+  const std::vector<RespReply>& replaced = reply.elements[4].elements;
+  for (size_t at = 0; at + 1 < replaced.size(); at += 2) {
+    const int64_t item = replaced[at].integer;
+    if (item < 0 || item >= static_cast<int64_t>(items)) return Damaged("what an append has replaced");
+    appended.replaced.emplace_back(static_cast<size_t>(item), replaced[at + 1].text);
+  }
   return appended;
 }
 

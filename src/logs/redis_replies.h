@@ -27,8 +27,9 @@ struct MarkReply {
 base::Result<MarkReply> DecodeMark(const wire::RespReply& reply);
 
 struct AppendReply {
-  LogUpdate update;                 // without user and entries
-  std::vector<model::EntryId> ids;  // of each item; 0-0: the log had it
+  LogUpdate update;                                      // without user and entries
+  std::vector<model::EntryId> ids;                       // of each item; 0-0: the log had it
+  std::vector<std::pair<size_t, std::string>> replaced;  // items that took the place of an older one: its nid
   std::vector<std::string> watchers;
 };
 base::Result<AppendReply> DecodeAppend(const wire::RespReply& reply, size_t items);

@@ -7,7 +7,7 @@ while top >= 1 and found == '' do
   local bottom = math.max(1, top - step + 1)
   local chunk = call('LRANGE', KEYS[2], bottom, top)
   for at = #chunk, 1, -1 do
-    if byte(chunk[at], 10) == ITEM and nid_of(chunk[at]) == ARGV[1] then
+    if is_item(chunk[at]) and nid_of(chunk[at]) == ARGV[1] then
       found = chunk[at]
       break
     end

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/metrics.h"
+#include "logs/counters.h"
 #include "logs/state_cursor.h"
 #include "model/bytes.h"
 #include "model/limits.h"
@@ -59,7 +60,12 @@ struct UserLogs::Log {
 
 UserLogs::UserLogs(const storage::Store& store, const base::Clock& clock, UserLogsOptions options,
                    LogListener* listener)
-    : store_(store), clock_(clock), options_(options), listener_(listener), topics_(store) {
+    : store_(store),
+      clock_(clock),
+      options_(options),
+      listener_(listener),
+      topics_(store),
+      collapse_keys_(store) {
   CHECK(options_.max_entries > 0);
 }
 
@@ -156,7 +162,8 @@ void UserLogs::AppendEntry(Log& log, LogEntry entry, Batch& batch) {
   log.head.last = entry.id;
   ++log.head.entries;
   if (entry.is_item()) {
-    log.head.counts.Add(entry.priority, ItemState::kUnread);
+    log.head.counts.Add(entry.priority, ItemState::kUnread, entry.traits.category);
+    if (!entry.traits.collapse_key.empty()) collapse_keys_.Set(log.user, entry.traits.collapse_key, entry.id, batch);
     if (log.index) {
       log.index->Add(entry);
       ++indexed_;
@@ -187,6 +194,8 @@ Status UserLogs::Append(std::string_view user, const NewItem& item, const Source
   entry.nid = item.nid;
   entry.priority = item.priority;
   entry.json = item.json;
+  entry.traits = item.traits;
+  if (!item.traits.collapse_key.empty()) RETURN_IF_ERROR(Collapse(log, entry, batch));
   AppendEntry(log, std::move(entry), batch);
   return base::Ok();
 }
@@ -203,6 +212,22 @@ Status UserLogs::SetPreferred(std::string_view user, Preferred preferred) {
   Log& log = **found;
   if (std::exchange(log.head.preferred, preferred) != preferred) Touch(log);
   return base::Ok();
+}
+
+// Takes the unread older item of the same key out of the log, in favour of `entry`.
+Status UserLogs::Collapse(Log& log, LogEntry& entry, Batch& batch) {
+  auto newest = collapse_keys_.Newest(log.user, entry.traits.collapse_key);
+  if (!newest.ok()) return newest.status();
+  if (!*newest) return base::Ok();
+  LogIndex& index = IndexOf(log);
+  indexed_ -= index.items().size();
+  auto older = index.At(**newest, log.head.floor);
+  indexed_ += index.items().size();
+  if (!older.ok()) return older.status();
+  if (*older == index.items().end() || (*older)->second.state >= ItemState::kRead) return base::Ok();
+  entry.traits.replaces.push_back((*older)->second.nid);
+  ++collapsed_;
+  return SetState(log, *older, MarkOp::kDelete, batch);
 }
 
 bool UserLogs::IsRepeat(const Log& log, std::string_view mid) const {
@@ -231,22 +256,24 @@ void UserLogs::RememberMarkId(Log& log, const std::string& mid, Batch& batch) {
   indexed_ += log.mark_ids.size();
 }
 
-void UserLogs::SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, Batch& batch) {
+Status UserLogs::SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, Batch& batch) {
   const EntryId id = item->first;
   LogIndex::Item& indexed = item->second;
-  log.head.counts.Remove(indexed.priority, indexed.state);
-  if (op == MarkOp::kDelete) {
+  log.head.counts.Remove(indexed.priority, indexed.state, indexed.category);
+  if (model::Removes(op)) {
+    RETURN_IF_ERROR(collapse_keys_.Forget(log.user, indexed.collapse_key, id, batch));
     batch.Delete(Family::kLogs, EntryKey(log.user, id));
     if (indexed.state != ItemState::kUnread) batch.Delete(Family::kHeads, StateKey(log.user, id));
     --log.head.entries;
     --indexed_;
     log.index->Erase(item);
-    return;
+    return base::Ok();
   }
   indexed.state = Apply(op, indexed.state);
-  log.head.counts.Add(indexed.priority, indexed.state);
+  log.head.counts.Add(indexed.priority, indexed.state, indexed.category);
   log.head.stated = std::max(log.head.stated, id);
   batch.Put(Family::kHeads, StateKey(log.user, id), EncodeState(indexed.state));
+  return base::Ok();
 }
 
 // The items that a mark changes, each once.
@@ -255,7 +282,7 @@ Result<std::vector<LogIndex::Items::iterator>> UserLogs::Targets(LogIndex& index
   std::vector<LogIndex::Items::iterator> targets;
   auto wants = [&](const LogIndex::Items::iterator& at) {
     if (request.spare == Spare::kRead && at->second.state >= ItemState::kRead) return false;
-    return request.op == MarkOp::kDelete || Apply(request.op, at->second.state) != at->second.state;
+    return model::Removes(request.op) || Apply(request.op, at->second.state) != at->second.state;
   };
   if (!request.upto) {
     for (const std::string& nid : request.nids) {
@@ -303,8 +330,9 @@ Result<Counts> UserLogs::Mark(const MarkRequest& request, Batch& batch) {
   if (request.upto) change.upto = std::min(*request.upto, log.head.last);
   for (auto at : targets) {
     if (!request.upto) change.nids.push_back(at->second.nid);
-    SetState(log, at, request.op, batch);
+    RETURN_IF_ERROR(SetState(log, at, request.op, batch));
   }
+  if (request.op == MarkOp::kExpire) expired_ += static_cast<int64_t>(targets.size());
   change.counts = log.head.counts;
   AppendEntry(log, std::move(entry), batch);
   return log.head.counts;
@@ -382,7 +410,8 @@ Status UserLogs::Trim(Log& log, Batch& batch) {
       const ItemState stored = states.Ascending(entry->id);
       const std::optional<ItemState> state = log.index ? TakeIndexed(*log.index, entry->id, stored) : stored;
       if (!state) continue;  // deleted by this very turn
-      log.head.counts.Remove(entry->priority, *state);
+      log.head.counts.Remove(entry->priority, *state, entry->traits.category);
+      RETURN_IF_ERROR(collapse_keys_.Forget(log.user, entry->traits.collapse_key, entry->id, batch));
       if (*state != ItemState::kUnread) batch.Delete(Family::kHeads, StateKey(log.user, entry->id));
       ++items;
     }
@@ -426,6 +455,7 @@ Status UserLogs::BeforeCommit(Batch& batch) {
 void UserLogs::AfterCommit(const Status& status) {
   ++turn_;
   topics_.EndTurn();
+  collapse_keys_.EndTurn();
   if (!status.ok()) {
     for (Receipt& receipt : receipts_) {
       if (unsaved_.size() < kMaxUnsavedReceipts) unsaved_.push_back(std::move(receipt));
@@ -434,11 +464,13 @@ void UserLogs::AfterCommit(const Status& status) {
     touched_.clear();
     logs_.clear();
     indexed_ = 0;
-    trimmed_ = 0;
+    trimmed_ = collapsed_ = expired_ = 0;
     return;
   }
   receipts_.clear();
   trimmed.Add(std::exchange(trimmed_, 0));
+  collapsed.Add(std::exchange(collapsed_, 0));
+  expired.Add(std::exchange(expired_, 0));
   std::vector<LogUpdate> updates;
   updates.reserve(touched_.size());
   for (Log* log : touched_) {

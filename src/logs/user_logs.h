@@ -6,7 +6,9 @@
 // no-op.
 // 3. Counts are exact after every entry, and stored with it: the head is written once per log and turn.
 // 4. `floor` is the id of the last entry that a limit took; it moves by limits alone.
-// 5. A failed turn leaves no trace: everything held in memory is dropped and read from the store again. Receipts are
+// 5. An item with a collapse key takes the place of the newest older one with that key, while that is not read: the
+//    older one leaves the log, and the newer names it.
+// 6. A failed turn leaves no trace: everything held in memory is dropped and read from the store again. Receipts are
 //    the exception: they are kept and staged again (they only grow, and a lost one costs a repeat).
 #pragma once
 
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "logs/collapse_keys.h"
 #include "logs/keys.h"
 #include "logs/log_entry.h"
 #include "logs/log_index.h"
@@ -31,6 +34,7 @@ struct NewItem {
   std::string_view nid;
   model::Priority priority = model::Priority::kNormal;
   std::string_view json;  // as LogEntry::json
+  ItemTraits traits{};
 };
 
 // The ingest entry that an append comes from.
@@ -88,9 +92,10 @@ class UserLogs final : public storage::Participant {
   base::Result<Device*> FindDevice(Log& log, std::string_view name);
   base::Status LoadDevices(Log& log);
   void AppendEntry(Log& log, LogEntry entry, storage::Batch& batch);
+  base::Status Collapse(Log& log, LogEntry& entry, storage::Batch& batch);
   void Touch(Log& log);
   base::Status Trim(Log& log, storage::Batch& batch);
-  void SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, storage::Batch& batch);
+  base::Status SetState(Log& log, LogIndex::Items::iterator item, MarkOp op, storage::Batch& batch);
   base::Status LoadMarkIds(Log& log);
   bool IsRepeat(const Log& log, std::string_view mid) const;
   void RememberMarkId(Log& log, const std::string& mid, storage::Batch& batch);
@@ -103,12 +108,14 @@ class UserLogs final : public storage::Participant {
   LogListener* const listener_;
 
   UserTopics topics_;
+  CollapseKeys collapse_keys_;
   TextMap<std::unique_ptr<Log>> logs_;
   std::vector<Log*> touched_;      // changed by this turn
   std::vector<Receipt> receipts_;  // staged in this turn
   std::vector<Receipt> unsaved_;   // of turns that failed
   size_t indexed_ = 0;             // items and mark ids in the memory of all logs
-  int64_t trimmed_ = 0;            // items, by this turn
+  // Items, by this turn.
+  int64_t trimmed_ = 0, collapsed_ = 0, expired_ = 0;
   uint64_t turn_ = 0;
 };
 

@@ -20,6 +20,8 @@ inline constexpr size_t kMaxActionId = 64;
 inline constexpr size_t kMaxActionTitle = 128;
 inline constexpr size_t kMaxCategory = 64;         // bytes of UTF-8
 inline constexpr size_t kMaxLang = 35;             // RFC 5646, section 4.4.1
+inline constexpr size_t kMaxCategory = 64;         // bytes of UTF-8
+inline constexpr size_t kMaxCollapseKey = 128;     // bytes of UTF-8
 inline constexpr size_t kMaxJsonField = 64 << 10;  // raw bytes of `data`
 inline constexpr int kMaxJsonDepth = 32;
 inline constexpr int kMaxDataDepth = 24;  // of `data`: it still has to fit into a frame
@@ -36,6 +38,7 @@ inline constexpr size_t kMaxTopics =
     100;  // of one session, those that are followed included; of a hello, `sub`, `unsub`
 inline constexpr size_t kMaxFollows = 90;  // of one user: 409; a session has room for some that it asks for, too
 inline constexpr size_t kMaxEarly = 8;     // early copies of urgent items that are out beside the credit
+inline constexpr size_t kMaxCountedCategories = 100;  // of one log at once; the unread of others count together
 inline constexpr int kDefaultListLimit = 50;
 inline constexpr int kMaxListLimit = 200;
 inline constexpr size_t kMaxToken = 8 << 10;  // bytes of a JWT
@@ -43,6 +46,7 @@ inline constexpr size_t kMaxToken = 8 << 10;  // bytes of a JWT
 // When it is to be delivered (`deliver_at`), seen from when it was accepted: 400, or a dead letter.
 inline constexpr int64_t kDeliverAtPastMs = 60'000;                     // so far back still means at once
 inline constexpr int64_t kDeliverAtAheadMs = 366LL * 24 * 3600 * 1000;  // further ahead is refused
+inline constexpr int64_t kMaxTtlMs = kDeliverAtAheadMs;                 // how far off its end may lie (`ttl_s`)
 inline constexpr size_t kMaxSchedulePage = 1'000;                       // of a list of what is scheduled
 
 inline constexpr size_t kMaxIdempotencyKey = 255;              // bytes, printable ASCII

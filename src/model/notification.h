@@ -35,6 +35,12 @@ struct Notification {
   Priority priority = Priority::kNormal;
   std::string data;                                     // raw JSON text of an object, exactly as sent; empty: not given
   std::optional<int64_t> deliver_at_ms = std::nullopt;  // when it is to be delivered, ms since 1970; none: at once
+  std::string category;                                 // what it is about; empty: not given
+  std::string collapse_key;                             // the newer of two with one key replaces the unread older one
+  // When it means nothing any more: a moment, or seconds after it is to be delivered. At most one is given, and of what
+  // an ingest stream has accepted only the moment (wire::FromEntry).
+  std::optional<int64_t> expires_at_ms = std::nullopt;
+  std::optional<int64_t> ttl_s = std::nullopt;
 };
 
 // 1 to kMaxUserId bytes of valid UTF-8; compared bytewise, and any character is allowed (NUL too).

@@ -26,7 +26,8 @@ void RedisDelivery::Load::Add(Parcel parcel) {
     if (is_new) users_.push_back({user, {}});
     users_[found->second].second.push_back(items_.size());
   }
-  items_.push_back({parcel.source, std::move(parcel.nid), parcel.notification.priority, std::move(json)});
+  items_.push_back({parcel.source, std::move(parcel.nid), parcel.notification.priority, std::move(json),
+                    notifier::TraitsOf(parcel.notification)});
 }
 
 void RedisDelivery::Deliver(const std::shared_ptr<Load>& load, uint64_t fence,

@@ -53,6 +53,26 @@ bool NextId(std::string_view& text, EntryId& id) {
   return parsed.has_value();
 }
 
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+// A category may have spaces.
+std::string HexOf(std::string_view bytes) {
+  std::string hex;
+  for (unsigned char byte : bytes) hex.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
+  return hex;
+}
+
+std::optional<std::string> FromHex(std::string_view hex) {
+  if (hex.empty() || hex.size() % 2 != 0) return std::nullopt;
+  std::string bytes;
+  for (size_t at = 0; at < hex.size(); at += 2) {
+    const size_t high = kDigits.find(hex[at]), low = kDigits.find(hex[at + 1]);
+    if (high == kDigits.npos || low == kDigits.npos) return std::nullopt;
+    bytes.push_back(static_cast<char>(high << 4 | low));
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string HeadText(const logs::LogUpdate& update) {
@@ -61,6 +81,9 @@ std::string HeadText(const logs::LogUpdate& update) {
   text.append(" ").append(std::to_string(update.counts.unread)).append(" ");
   text.append(std::to_string(update.counts.unseen));
   for (uint32_t count : update.counts.unread_by_priority) text.append(" ").append(std::to_string(count));
+  for (const auto& [category, count] : update.counts.unread_by_category) {
+    text.append(" ").append(std::to_string(count)).append(" ").append(HexOf(category));
+  }
   return text;
 }
 
@@ -72,7 +95,15 @@ bool ParseHeadText(std::string_view text, logs::LogUpdate& update) {
   for (uint32_t& count : update.counts.unread_by_priority) {
     if (!NextNumber(text, count)) return false;
   }
-  return text.empty();
+  update.counts.unread_by_category.clear();
+  while (!text.empty()) {
+    uint32_t count = 0;
+    if (!NextNumber(text, count)) return false;
+    auto category = FromHex(NextWord(text));
+    if (!category) return false;
+    update.counts.unread_by_category.emplace_back(std::move(*category), count);
+  }
+  return true;
 }
 
 Wakes::Wakes(runtime::Core& core, redis::Client& client, std::string node, Events events)

@@ -24,13 +24,14 @@ LogUpdate Update(const std::string& user, uint64_t last = 7) {
   update.after = model::EntryId{last - 1, 3};
   update.last = {last, 0};
   update.floor = {2, 1};
-  update.counts = {.unread = 10, .unseen = 4, .unread_by_priority = {1, 2, 3, 4}};
+  update.counts = {
+      .unread = 10, .unseen = 4, .unread_by_priority = {1, 2, 3, 4}, .unread_by_category = {{"a b", 3}, {"news", 1}}};
   return update;
 }
 
 TEST(WakesTest, AHeadAsTextAndBack) {
   const std::string text = HeadText(Update("ada"));
-  EXPECT_EQ(text, "6-3 7-0 2-1 10 4 1 2 3 4");
+  EXPECT_EQ(text, "6-3 7-0 2-1 10 4 1 2 3 4 3 612062 1 6e657773");
   LogUpdate read;
   ASSERT_TRUE(ParseHeadText(text, read));
   EXPECT_EQ(read.after, (model::EntryId{6, 3}));
@@ -48,14 +49,14 @@ TEST(WakesTest, AHeadAsTextAndBack) {
 TEST(WakesTest, WhatIsNoHead) {
   const std::string text = HeadText(Update("ada"));
   LogUpdate read;
-  // Cut off anywhere but in the last number, or behind a number of its own length.
-  for (size_t size = 0; size + 1 < text.size(); ++size) {
+  const std::string numbers = text.substr(0, text.find(" 3 612062"));
+  for (size_t size = 0; size < numbers.size(); ++size) {
     EXPECT_FALSE(ParseHeadText(text.substr(0, size), read)) << text.substr(0, size);
   }
   for (const std::string garbage :
-       {"", " ", "node", "6-3 7-0 2-1 10 4 1 2 3 4 5", "6-3 7-0 2-1 10 4 1 2 3 -4", "6-3 7-0 2-1 4294967296 4 1 2 3 4",
-        "6-3 7-0 2 10 4 1 2 3 4", "6-3  7-0 2-1 10 4 1 2 3 4", "6-3 7-0 2-1 10 4 1 2 3 4x",
-        "18446744073709551616-0 7-0 2-1 10 4 1 2 3 4"}) {
+       {"", " ", "node", "6-3 7-0 2-1 10 4 1 2 3 4 5", "6-3 7-0 2-1 10 4 1 2 3 4 5 6", "6-3 7-0 2-1 10 4 1 2 3 4 5 zz",
+        "6-3 7-0 2-1 10 4 1 2 3 -4", "6-3 7-0 2-1 4294967296 4 1 2 3 4", "6-3 7-0 2 10 4 1 2 3 4",
+        "6-3  7-0 2-1 10 4 1 2 3 4", "6-3 7-0 2-1 10 4 1 2 3 4x", "18446744073709551616-0 7-0 2-1 10 4 1 2 3 4"}) {
     EXPECT_FALSE(ParseHeadText(garbage, read)) << garbage;
   }
 }

@@ -41,7 +41,20 @@ std::string RenderItem(std::string_view nid, uint64_t ts_ms, const model::Notifi
   Actions(out, notification.actions);
   if (!notification.data.empty()) out.append(",\"data\":").append(notification.data);
   Member(out, "lang", notification.lang);
+  Member(out, "category", notification.category);
+  if (notification.expires_at_ms) {
+    out += ",\"exp\":";
+    wire::AppendJsonNumber(out, *notification.expires_at_ms);
+  }
   return out;
+}
+
+logs::ItemTraits TraitsOf(const model::Notification& notification) {
+  logs::ItemTraits traits;
+  traits.category = notification.category;
+  traits.collapse_key = notification.collapse_key;
+  traits.expires_ms = notification.expires_at_ms.value_or(0);
+  return traits;
 }
 
 }  // namespace tocsin::notifier

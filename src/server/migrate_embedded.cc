@@ -153,6 +153,12 @@ class EmbeddedEnd final : public MigrationEnd {
         batch_.Put(Family::kHeads, logs::StateKey(record.user, id), logs::EncodeState(line.state));
         head.stated = id;
       }
+      const std::string& collapse_key = line.entry->traits.collapse_key;
+      if (!collapse_key.empty()) {  // the newest stays
+        std::string value;
+        id.EncodeTo(value);
+        batch_.Put(Family::kHeads, logs::CollapseKey(record.user, collapse_key), value);
+      }
       if (batch_.bytes() > kBatchBytes) RETURN_IF_ERROR(Write(storage::Sync::kLater));
     }
     for (const auto& [device, stored] : record.devices) {
@@ -197,7 +203,7 @@ class EmbeddedEnd final : public MigrationEnd {
     } else if (tag == logs::kPreferencesTag) {
       record.preferences = value;
     }
-    return base::Ok();  // states come with the lines
+    return base::Ok();  // states and collapse keys come with the lines
   }
 
   Status Finish(UserRecord& record, const Take& take) {

@@ -1,6 +1,7 @@
 // The head of a log on Redis, read and written from outside of the scripts that keep it: a msgpack array
-// (docs/decisions/redis-layout.md), which goes through scripts as words, `n<decimal>` for a number and `s<bytes>` for a
-// tag of a stream.
+// (docs/decisions/redis-layout.md), which goes through scripts as words, `n<decimal>` for a number, `s<bytes>` for a
+// tag of a stream and `c<bytes>` for what is unread by category: each name behind its length, with 4 bytes for the
+// number.
 #pragma once
 
 #include <cstddef>

@@ -173,6 +173,7 @@ class RedisEnd final : public MigrationEnd {
   Status WriteLog(const UserRecord& record) override {
     const std::string log = logs::LogKey(record.user);
     std::vector<std::string> elements;
+    std::map<std::string, std::string> collapse_keys;
     for (const logs::LogLine& line : record.lines) {
       const EntryId id = line.entry->id;
       if (id.ms > logs::kMaxLogMs || id.seq > logs::kMaxLogSeq) {
@@ -181,6 +182,8 @@ class RedisEnd final : public MigrationEnd {
       }
       std::string element(1, static_cast<char>(line.entry->is_item() ? line.state : logs::ItemState::kUnread));
       model::PutBig64(element, id.ms << 16 | id.seq);
+      if (const std::string& key = line.entry->traits.collapse_key; !key.empty())
+        collapse_keys[key] = element.substr(1);
       elements.push_back(element + logs::EncodeElementEntry(*line.entry));
     }
     SendEval(WriteHeadScript(), log, HeadWordsOf(record.head, elements.size(), record.preferences));
@@ -196,6 +199,11 @@ class RedisEnd final : public MigrationEnd {
       }
       Send(log, std::move(push));
       if (bytes_ >= kBytesAtOnce) RETURN_IF_ERROR(Flush());
+    }
+    if (!collapse_keys.empty()) {
+      RespCommand set = {"HSET", logs::CollapseKeysKey(record.user)};
+      for (const auto& [key, newest] : collapse_keys) set.insert(set.end(), {key, newest});
+      Send(set[1], set);
     }
     if (!record.devices.empty()) {
       RespCommand set = {"HSET", logs::DevicesKey(record.user)};

@@ -181,10 +181,11 @@ void Channel::OnUrgent(const Result<logs::ListPage>& page) {
 // `lines` in order; all that is urgent up to `covered` and worth an early copy is among them.
 void Channel::SendEarly(const std::vector<LogLine>& lines, EntryId covered) {
   std::vector<LogLine> urgent;
+  const int64_t now_ms = carrier_.host.NowMs();
   for (const LogLine& line : lines) {
     const logs::LogEntry& entry = *line.entry;
     if (entry.id <= told_ || !entry.is_item() || !model::IsUrgent(entry.priority)) continue;
-    if (line.state >= logs::ItemState::kRead) continue;
+    if (line.state >= logs::ItemState::kRead || entry.Expired(now_ms)) continue;
     if (carrier_.early_out == model::kMaxEarly) {  // the rest when one of these is acknowledged
       covered = urgent.empty() ? overtaken_to_ : urgent.back().entry->id;
       break;
@@ -206,7 +207,13 @@ void Channel::Deliver(const logs::LogPiece& piece, EntryId covered) {
   if (piece.gap) {
     return carrier_.Bye(CloseCode::kSlow, "the log was trimmed beyond this cursor; what is left follows a new hello");
   }
-  const std::span<const LogLine> lines(piece.lines);
+  std::vector<LogLine> unexpired;
+  std::span<const LogLine> lines(piece.lines);
+  if (const int64_t now_ms = carrier_.host.NowMs(); logs::AnyExpired(lines, now_ms)) {
+    unexpired = piece.lines;
+    logs::DropExpired(unexpired, now_ms);
+    lines = unexpired;
+  }
   size_t first = 0, bytes = 0;  // of the items that wait to be sent in one frame
   for (size_t i = 0; i < lines.size(); ++i) {
     const logs::LogEntry& entry = *lines[i].entry;
@@ -233,12 +240,13 @@ void Channel::Deliver(const logs::LogPiece& piece, EntryId covered) {
     }
   }
   SendItems(lines.subspan(first));
-  if (piece.complete && told_ < covered) {  // what lies between was deleted
-    std::string frame;
-    AppendNotifications(frame, topic_, told_, covered, {}, false);
-    told_ = covered;
-    carrier_.host.Send(frame, told_);
-  }
+  // What lies between was deleted, or has expired.
+  const EntryId end = piece.complete ? covered : piece.lines.empty() ? told_ : piece.lines.back().entry->id;
+  if (told_ >= end) return;
+  std::string frame;
+  AppendNotifications(frame, topic_, told_, end, {}, end < log_->last());
+  told_ = end;
+  carrier_.host.Send(frame, told_);
 }
 
 void Channel::SendItems(std::span<const LogLine> items) {

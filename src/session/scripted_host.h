@@ -78,6 +78,7 @@ class ScriptedHost final : public SessionHost {
   std::vector<std::optional<EntryId>> curs;
   std::vector<std::string> asked;  // "open ...", "read ...", ...
   bool congested = false;
+  int64_t now_ms = kWall;
   std::vector<std::pair<std::string, logs::MarkRequest>> marks;
   std::map<std::string, ChannelNumber> numbers;  // of the topics that were opened
   std::vector<std::string> closed;               // logs
@@ -86,6 +87,7 @@ class ScriptedHost final : public SessionHost {
     said.emplace_back(frame);
     curs.push_back(cur);
   }
+  int64_t NowMs() const override { return now_ms; }
   bool Congested() const override { return congested; }
   void End(CloseCode code, std::string_view message) override {
     said.push_back("end " + std::to_string(static_cast<int>(code)) + " " + std::string(message));
@@ -189,7 +191,8 @@ class SessionTest : public testing::Test {
            head_.last.ToString() + "\",\"floor\":\"" + head_.floor.ToString() + "\",\"cur\":\"" + std::string(cur) +
            "\",\"resume\":\"" + std::string(resume) + "\",\"ping\":25,\"ttl\":3600,\"counts\":{\"at\":\"" +
            head_.last.ToString() +
-           "\",\"unread\":0,\"unseen\":0,\"by_priority\":{\"low\":0,\"normal\":0,\"high\":0,\"critical\":0}},\"now\":" +
+           "\",\"unread\":0,\"unseen\":0,\"by_priority\":{\"low\":0,\"normal\":0,\"high\":0,\"critical\":0},\"by_"
+           "category\":{}},\"now\":" +
            std::to_string(kWall) + "}";
   }
   Moment now() const { return {wall_ms_, monotonic_ms_}; }

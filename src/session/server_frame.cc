@@ -28,10 +28,21 @@ void String(std::string& out, std::string_view name, std::string_view value) {
   AppendJsonString(out, value);
 }
 
+void Strings(std::string& out, std::string_view name, const std::vector<std::string>& values) {
+  out.append(name).push_back('[');
+  for (const std::string& value : values) {
+    if (out.back() != '[') out.push_back(',');
+    AppendJsonString(out, value);
+  }
+  out.push_back(']');
+}
+
 // All but the id, and the end.
 void ItemMembers(std::string& out, const LogLine& line) {
   out += line.entry->json;
-  out.append(",\"state\":\"").append(logs::ItemStateName(line.state)).append("\"}");
+  out.append(",\"state\":\"").append(logs::ItemStateName(line.state)).append("\"");
+  if (!line.entry->traits.replaces.empty()) Strings(out, ",\"replaces\":", line.entry->traits.replaces);
+  out.push_back('}');
 }
 
 void Items(std::string& out, std::span<const LogLine> lines) {
@@ -184,12 +195,7 @@ void AppendStateChange(std::string& out, std::string_view topic, EntryId prev, c
   if (change.upto) {
     Id(out, ",\"upto\":", *change.upto);
   } else {
-    out += ",\"ids\":[";
-    for (size_t i = 0; i < change.nids.size(); ++i) {
-      if (i > 0) out.push_back(',');
-      AppendJsonString(out, change.nids[i]);
-    }
-    out.push_back(']');
+    Strings(out, ",\"ids\":", change.nids);
   }
   if (!change.by.empty()) String(out, ",\"by\":", change.by);
   if (topic.empty()) {  // those of a topic's log are nobody's
@@ -208,6 +214,13 @@ void AppendCounts(std::string& out, EntryId at, const Counts& counts) {
     if (i > 0) out.push_back(',');
     out.append("\"").append(model::PriorityName(static_cast<model::Priority>(i))).append("\":");
     AppendJsonNumber(out, int64_t{counts.unread_by_priority[i]});
+  }
+  out += "},\"by_category\":{";
+  for (const auto& [category, unread] : counts.unread_by_category) {
+    if (out.back() != '{') out.push_back(',');
+    AppendJsonString(out, category);
+    out.push_back(':');
+    AppendJsonNumber(out, int64_t{unread});
   }
   out += "}}";
 }

@@ -54,7 +54,7 @@ void AppendNotifications(std::string& out, std::string_view topic, model::EntryI
 void AppendEarlyCopies(std::string& out, std::string_view topic, model::EntryId cur,
                        std::span<const logs::LogLine> lines);
 void AppendStateChange(std::string& out, std::string_view topic, model::EntryId prev, const logs::LogEntry& entry);
-// {"at","unread","unseen","by_priority"}
+// {"at","unread","unseen","by_priority","by_category"}
 void AppendCounts(std::string& out, model::EntryId at, const logs::Counts& counts);
 
 // Replies. `i` is the client's correlator as raw JSON; empty: none.

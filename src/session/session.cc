@@ -259,8 +259,10 @@ void Session::OnListed(std::string_view i, const Result<logs::ListPage>& page) {
   if (state_ != State::kLive) return;
   --lists_due_;
   if (!page.ok()) return SendFailure(i, page.status());
+  logs::ListPage shown = *page;
+  logs::DropExpired(shown.lines, host.NowMs());
   std::string frame;
-  AppendOkPage(frame, i, *page, own_.log()->last(), own_.log()->counts());
+  AppendOkPage(frame, i, shown, own_.log()->last(), own_.log()->counts());
   host.Send(frame, std::nullopt);
 }
 

@@ -146,10 +146,10 @@ TEST_F(SessionTest, ChangesAreSentInOrderBetweenItems) {
       Said(),
       (Strings{
           R"({"t":"st","id":"2-0","prev":"0-0","cur":"2-0","op":"read","ids":["n1","a\"b"],"by":"web",)"
-          R"("counts":{"at":"2-0","unread":2,"unseen":1,"by_priority":{"low":0,"normal":2,"high":0,"critical":0}}})",
+          R"("counts":{"at":"2-0","unread":2,"unseen":1,"by_priority":{"low":0,"normal":2,"high":0,"critical":0},"by_category":{}}})",
           Frame(2, 3, 3, kMore),
           R"({"t":"st","id":"4-0","prev":"3-0","cur":"4-0","op":"delete","upto":"1-0",)"
-          R"("counts":{"at":"4-0","unread":2,"unseen":1,"by_priority":{"low":0,"normal":2,"high":0,"critical":0}}})"}));
+          R"("counts":{"at":"4-0","unread":2,"unseen":1,"by_priority":{"low":0,"normal":2,"high":0,"critical":0},"by_category":{}}})"}));
 }
 
 TEST_F(SessionTest, ItemsCarryTheirState) {

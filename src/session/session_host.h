@@ -26,6 +26,8 @@ class SessionHost {
   // One frame, to be kept in order. `cur`: the client's cursor after it in the frame's channel (an SSE event's id), if
   // the frame moves it.
   virtual void Send(std::string_view frame, std::optional<model::EntryId> cur) = 0;
+  // The wall clock, ms since 1970: what has expired by it is not sent.
+  virtual int64_t NowMs() const = 0;
   // The peer does not read: the session does not pull until OnWritable(). Replies are sent all the same, so the host
   // takes no more messages of the peer while it is congested.
   virtual bool Congested() const = 0;

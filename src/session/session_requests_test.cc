@@ -26,7 +26,7 @@ TEST_F(SessionTest, AMarkIsStoredAndAnsweredWithTheCountsOfTheLog) {
   Said();
   session_->OnMarked("7", Counts{1, 1, {}});
   EXPECT_EQ(Said(), Strings{R"({"t":"ok","i":7,"counts":{"at":"6-0","unread":9,"unseen":9,)"
-                            R"("by_priority":{"low":0,"normal":0,"high":0,"critical":0}}})"});
+                            R"("by_priority":{"low":0,"normal":0,"high":0,"critical":0},"by_category":{}}})"});
 }
 
 TEST_F(SessionTest, FailuresOfOursTellNothingOfThisMachine) {
@@ -63,7 +63,7 @@ TEST_F(SessionTest, AListIsAnsweredByAPage) {
   session_->OnListed("1", page);
   session_->OnListed("2", logs::ListPage{});
   const std::string counts =
-      R"("counts":{"at":"4-0","unread":0,"unseen":0,"by_priority":{"low":0,"normal":0,"high":0,"critical":0}}})";
+      R"("counts":{"at":"4-0","unread":0,"unseen":0,"by_priority":{"low":0,"normal":0,"high":0,"critical":0},"by_category":{}}})";
   EXPECT_EQ(Said(), (Strings{R"({"t":"ok","i":1,"items":[)" + ItemJson(3, "archived") + "," + ItemJson(2, "archived") +
                                  R"(],"before":"2-0",)" + counts,
                              R"({"t":"ok","i":2,"items":[],)" + counts}));

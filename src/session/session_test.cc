@@ -17,10 +17,11 @@ TEST_F(SessionTest, AHelloIsAnsweredByAWelcome) {
   EXPECT_EQ(Asked(), Strings{"open ann phone"});
   EXPECT_EQ(Said(), Strings{});
   AnswerOpening();
-  EXPECT_EQ(Said(),
-            Strings{R"({"t":"welcome","sid":"s1","user":"ann","epoch":"0123456789abcdef","head":"9-0","floor":"2-0",)"
-                    R"("cur":"2-0","resume":"fresh","ping":25,"ttl":3600,"counts":{"at":"9-0","unread":3,"unseen":2,)"
-                    R"("by_priority":{"low":0,"normal":1,"high":1,"critical":1}},"now":1700000000000})"});
+  EXPECT_EQ(
+      Said(),
+      Strings{R"({"t":"welcome","sid":"s1","user":"ann","epoch":"0123456789abcdef","head":"9-0","floor":"2-0",)"
+              R"("cur":"2-0","resume":"fresh","ping":25,"ttl":3600,"counts":{"at":"9-0","unread":3,"unseen":2,)"
+              R"("by_priority":{"low":0,"normal":1,"high":1,"critical":1},"by_category":{}},"now":1700000000000})"});
   EXPECT_EQ(host_.curs, (std::vector<std::optional<EntryId>>{EntryId{2, 0}}));
   EXPECT_EQ(Asked(), Strings{"read 2-0 65"});
   EXPECT_EQ(session_->user(), "ann");

@@ -1,6 +1,7 @@
 #include "wire/notification_fields.h"
 
 #include <algorithm>
+#include <charconv>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,13 @@ Status Refused(const FieldError& error) {
   return Status(Code::kInvalidArgument, "`" + Shown(error.field) + "`: " + error.message);
 }
 
+std::optional<int64_t> ParseSeconds(std::string_view text) {
+  int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return seconds;
+}
+
 // Collects an entry's fields; what belongs together (`data` and the unknown ones) is joined at the end.
 class EntryReader {
  public:
@@ -80,7 +88,11 @@ class EntryReader {
       return list.ok() ? SetActions(*list, out_) : FieldError{"actions", std::string(list.status().message())};
     }
     if (name == "data") return SetData(value);
+    if (name == "category") return SetCategory(value, out_);
+    if (name == "collapse_key") return SetCollapseKey(value, out_);
     if (name == "deliver_at") return SetDeliverAt(ParseInstant(value), out_);
+    if (name == "expires_at") return SetExpiresAt(ParseInstant(value), out_);
+    if (name == "ttl_s") return SetTtl(ParseSeconds(value), out_);
     if (IsLaterField(name)) return FieldError{std::string(name), std::string(kNotSupportedYet)};
     return SetUnknown(name, value);
   }
@@ -98,7 +110,8 @@ class EntryReader {
   static bool IsKnown(std::string_view name) {
     return name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" ||
            name == "user_id" || name == "user_ids" || name == "topic" || name == "priority" || name == "actions" ||
-           name == "data" || name == "deliver_at" || IsLaterField(name);
+           name == "data" || name == "deliver_at" || name == "expires_at" ||
+           name == "ttl_s" || name == "category" || name == "collapse_key" || IsLaterField(name);
   }
 
   MaybeError SetRecipients(std::string_view name, std::string_view value) {
@@ -195,6 +208,10 @@ model::StreamFields ToFields(const Notification& notification) {
   add("priority", std::string(model::PriorityName(notification.priority)));
   add("data", notification.data);
   if (notification.deliver_at_ms) add("deliver_at", std::to_string(*notification.deliver_at_ms));
+  if (notification.expires_at_ms) add("expires_at", std::to_string(*notification.expires_at_ms));
+  if (notification.ttl_s) add("ttl_s", std::to_string(*notification.ttl_s));
+  add("category", notification.category);
+  add("collapse_key", notification.collapse_key);
   return fields;
 }
 
@@ -221,7 +238,11 @@ base::Result<Notification> FromEntry(std::span<const FieldView> fields, uint64_t
   auto notification = FromFields(fields, unknown_priority);
   if (!notification.ok()) return notification;
   const auto accepted = static_cast<int64_t>(std::min<uint64_t>(accepted_ms, INT64_MAX));
-  if (MaybeError error = CheckDeliverAt(*notification, accepted)) return Refused(*error);
+  if (MaybeError error = CheckTimes(*notification, accepted)) return Refused(*error);
+  if (notification->ttl_s) {
+    const int64_t from = std::max(accepted, notification->deliver_at_ms.value_or(accepted));
+    notification->expires_at_ms = from + *std::exchange(notification->ttl_s, std::nullopt) * 1'000;
+  }
   return notification;
 }
 

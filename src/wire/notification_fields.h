@@ -3,8 +3,8 @@
 //
 //   user_id    one user id, or               actions    JSON array of {id, title, url}
 //   user_ids   JSON array of user ids        data       JSON object
-//   message, title, url, icon, lang, priority: their text
-//   deliver_at ms since 1970, or RFC 3339
+//   message, title, url, icon, lang, priority, category, collapse_key: their text
+//   deliver_at, expires_at   ms since 1970, or RFC 3339      ttl_s      whole seconds
 //
 // 1. FromFields(ToFields(n)) is n, for every valid n.
 // 2. An unknown field goes into `data` as a string; a field that a later version will know is refused until then.
@@ -33,7 +33,8 @@ base::Result<model::Notification> FromFields(std::span<const std::pair<std::stri
                                              UnknownPriority* unknown_priority = nullptr);
 base::Result<model::Notification> FromFields(const model::StreamFields& fields,
                                              UnknownPriority* unknown_priority = nullptr);
-// The same for the entry of an ingest stream: its time is held against its own, the ms of its id.
+// The same for the entry of an ingest stream: its times are held against its own, the ms of its id, and how long it
+// lives becomes the moment at which it ends.
 base::Result<model::Notification> FromEntry(std::span<const std::pair<std::string_view, std::string_view>> fields,
                                             uint64_t accepted_ms, UnknownPriority* unknown_priority = nullptr);
 

@@ -14,12 +14,12 @@ namespace {
 
 using model::Notification;
 
+constexpr std::string_view kInstantRule =
+    "expected milliseconds since 1970, or RFC 3339 text with a zone such as `2030-01-01T09:00:00Z`";
 constexpr std::string_view kLinkRule =
     "expected an http or https address, or a path that starts with a single `/`; no spaces or control characters";
 
-constexpr std::array<std::string_view, 7> kLaterFields = {
-    "template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key",
-};
+constexpr std::array<std::string_view, 3> kLaterFields = {"template", "params", "idempotency_key"};
 
 FieldError Wrong(std::string_view field, std::string_view message) {
   return {std::string(field), std::string(message)};
@@ -91,6 +91,42 @@ MaybeError SetAction(const std::string& field, JsonValue value, Notification& ou
     if (other.id == action.id) return Wrong(field + ".id", "used by an action before it");
   }
   out.actions.push_back(std::move(action));
+  return std::nullopt;
+}
+
+MaybeError SetName(std::string_view field, std::string_view text, size_t max, std::string& out) {
+  if (text.size() > max || !model::IsValidUtf8(text)) return Wrong(field, AtMost(max));
+  if (HasControl(text)) return Wrong(field, "expected no control characters");
+  out = text;
+  return std::nullopt;
+}
+
+MaybeError CheckExpiry(const Notification& notification, int64_t accepted_ms) {
+  if (notification.ttl_s && notification.expires_at_ms) return Wrong("ttl_s", "expected no `expires_at` beside it");
+  if (!notification.expires_at_ms) return std::nullopt;
+  const int64_t at = std::clamp<int64_t>(*notification.expires_at_ms, INT64_MIN / 4, INT64_MAX / 4);
+  if (at <= std::max(accepted_ms, notification.deliver_at_ms.value_or(accepted_ms))) {
+    return Wrong("expires_at", notification.deliver_at_ms
+                                   ? "expected a moment after `deliver_at`"
+                                   : "lies in the past (a number counts milliseconds since 1970)");
+  }
+  if (at - accepted_ms > model::kMaxTtlMs + model::kDeliverAtAheadMs) {
+    return Wrong("expires_at", "lies too far ahead (a number counts milliseconds since 1970)");
+  }
+  return std::nullopt;
+}
+
+MaybeError CheckDeliverAt(const Notification& notification, int64_t accepted_ms) {
+  if (!notification.deliver_at_ms) return std::nullopt;
+  // Far from overflow: a moment that is text has four digits for its year, and a number may be any.
+  const int64_t at = std::clamp<int64_t>(*notification.deliver_at_ms, INT64_MIN / 4, INT64_MAX / 4);
+  const int64_t ahead = at - std::clamp<int64_t>(accepted_ms, INT64_MIN / 4, INT64_MAX / 4);
+  if (ahead < -model::kDeliverAtPastMs) {
+    return Wrong("deliver_at", "lies more than 60 seconds in the past (a number counts milliseconds since 1970)");
+  }
+  if (ahead > model::kDeliverAtAheadMs) {
+    return Wrong("deliver_at", "lies more than 366 days ahead (a number counts milliseconds since 1970)");
+  }
   return std::nullopt;
 }
 
@@ -213,27 +249,39 @@ MaybeError CheckData(JsonValue data) {
   return std::nullopt;
 }
 
+MaybeError SetCategory(std::string_view text, Notification& out) {
+  if (text == "*") return Wrong("category", "expected a name; `*` stands for all the others");
+  return SetName("category", text, model::kMaxCategory, out.category);
+}
+
+MaybeError SetCollapseKey(std::string_view text, Notification& out) {
+  return SetName("collapse_key", text, model::kMaxCollapseKey, out.collapse_key);
+}
+
 MaybeError SetDeliverAt(std::optional<int64_t> ms, Notification& out) {
-  if (!ms) {
-    return Wrong("deliver_at",
-                 "expected milliseconds since 1970, or RFC 3339 text with a zone such as `2030-01-01T09:00:00Z`");
-  }
+  if (!ms) return Wrong("deliver_at", kInstantRule);
   out.deliver_at_ms = ms;
   return std::nullopt;
 }
 
-MaybeError CheckDeliverAt(const Notification& notification, int64_t accepted_ms) {
-  if (!notification.deliver_at_ms) return std::nullopt;
-  // Far from overflow: a moment that is text has four digits for its year, and a number may be any.
-  const int64_t at = std::clamp<int64_t>(*notification.deliver_at_ms, INT64_MIN / 4, INT64_MAX / 4);
-  const int64_t ahead = at - std::clamp<int64_t>(accepted_ms, INT64_MIN / 4, INT64_MAX / 4);
-  if (ahead < -model::kDeliverAtPastMs) {
-    return Wrong("deliver_at", "lies more than 60 seconds in the past (a number counts milliseconds since 1970)");
-  }
-  if (ahead > model::kDeliverAtAheadMs) {
-    return Wrong("deliver_at", "lies more than 366 days ahead (a number counts milliseconds since 1970)");
-  }
+MaybeError SetExpiresAt(std::optional<int64_t> ms, Notification& out) {
+  if (!ms) return Wrong("expires_at", kInstantRule);
+  out.expires_at_ms = ms;
   return std::nullopt;
+}
+
+MaybeError SetTtl(std::optional<int64_t> seconds, Notification& out) {
+  constexpr int64_t kMost = model::kMaxTtlMs / 1'000;
+  if (!seconds || *seconds < 1 || *seconds > kMost) {
+    return Wrong("ttl_s", "expected whole seconds, 1 to " + std::to_string(kMost));
+  }
+  out.ttl_s = seconds;
+  return std::nullopt;
+}
+
+MaybeError CheckTimes(const Notification& notification, int64_t accepted_ms) {
+  if (MaybeError error = CheckDeliverAt(notification, accepted_ms)) return error;
+  return CheckExpiry(notification, std::clamp<int64_t>(accepted_ms, INT64_MIN / 4, INT64_MAX / 4));
 }
 
 MaybeError CheckWhole(const Notification& notification) {

@@ -31,8 +31,12 @@ MaybeError SetLink(std::string_view field, std::string_view text, std::string& o
 MaybeError SetLang(std::string_view text, model::Notification& out);
 MaybeError SetActions(JsonValue list, model::Notification& out);
 MaybeError CheckData(JsonValue data);
+MaybeError SetCategory(std::string_view text, model::Notification& out);
+MaybeError SetCollapseKey(std::string_view text, model::Notification& out);
 // Nothing: it could not be read.
 MaybeError SetDeliverAt(std::optional<int64_t> ms, model::Notification& out);
+MaybeError SetExpiresAt(std::optional<int64_t> ms, model::Notification& out);
+MaybeError SetTtl(std::optional<int64_t> seconds, model::Notification& out);
 
 // A user id as JSON: a string, or an integer for its decimal text.
 std::optional<std::string> UserIdOf(JsonValue value);
@@ -40,8 +44,9 @@ std::optional<std::string> UserIdOf(JsonValue value);
 // What only the notification as a whole shows: it has a message.
 MaybeError CheckWhole(const model::Notification& notification);
 
-// Its time, against when it was accepted, ms since 1970: neither long past nor too far ahead.
-MaybeError CheckDeliverAt(const model::Notification& notification, int64_t accepted_ms);
+// Its times, against when it was accepted, ms since 1970: neither long past nor too far ahead, and it does not expire
+// before it is to be delivered.
+MaybeError CheckTimes(const model::Notification& notification, int64_t accepted_ms);
 
 inline constexpr std::string_view kOneRecipientField = "expected exactly one of `user_id`, `user_ids` and `topic`";
 inline constexpr std::string_view kNoRecipient = "required: `user_id`, `user_ids` for several, or `topic`";

@@ -21,10 +21,18 @@ MaybeError SetTextField(std::string_view name, std::string_view text, Notificati
   if (name == "url") return SetLink(name, text, out.url);
   if (name == "icon") return SetLink(name, text, out.icon);
   if (name == "lang") return SetLang(text, out);
+  if (name == "category") return SetCategory(text, out);
+  if (name == "collapse_key") return SetCollapseKey(text, out);
   const std::optional<model::Priority> priority = model::ParsePriority(text);
   if (!priority) return FieldError{"priority", "expected one of `low`, `normal`, `high`, `critical`"};
   out.priority = *priority;
   return std::nullopt;
+}
+
+std::optional<int64_t> InstantOf(JsonValue value) {
+  if (value.is_number()) return Integer(value);
+  std::string scratch;
+  return value.is_string() ? ParseRfc3339(TextView(value, scratch)) : std::nullopt;
 }
 
 MaybeError SetField(std::string_view name, JsonValue value, Notification& out) {
@@ -43,7 +51,8 @@ MaybeError SetField(std::string_view name, JsonValue value, Notification& out) {
     if (!value.is_string()) return FieldError{"topic", "expected a string"};
     return SetTopic(Text(value), out);
   }
-  if (name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" || name == "priority") {
+  if (name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" || name == "priority" ||
+      name == "category" || name == "collapse_key") {
     if (!value.is_string()) return FieldError{std::string(name), "expected a string"};
     std::string scratch;
     return SetTextField(name, TextView(value, scratch), out);
@@ -54,15 +63,13 @@ MaybeError SetField(std::string_view name, JsonValue value, Notification& out) {
     out.data = value.raw;
     return std::nullopt;
   }
-  if (name == "deliver_at") {
-    if (value.is_number()) return SetDeliverAt(Integer(value), out);
-    std::string scratch;
-    return SetDeliverAt(value.is_string() ? ParseRfc3339(TextView(value, scratch)) : std::nullopt, out);
-  }
+  if (name == "deliver_at") return SetDeliverAt(InstantOf(value), out);
+  if (name == "expires_at") return SetExpiresAt(InstantOf(value), out);
+  if (name == "ttl_s") return SetTtl(value.is_number() ? Integer(value) : std::nullopt, out);
   if (IsLaterField(name)) return FieldError{std::string(name), std::string(kNotSupportedYet)};
   return FieldError{std::string(name),
                     "unknown field; known are user_id, user_ids, topic, message, title, url, icon, actions, lang, "
-                    "priority, data, deliver_at"};
+                    "priority, data, category, collapse_key, ttl_s, expires_at, deliver_at"};
 }
 
 MaybeError ParseOne(JsonValue value, int64_t now_ms, Notification& out) {
@@ -74,7 +81,7 @@ MaybeError ParseOne(JsonValue value, int64_t now_ms, Notification& out) {
     if (MaybeError error = SetField(m.key(), m.value(), out)) return error;
   }
   if (out.users.empty()) return FieldError{"user_id", std::string(kNoRecipient)};
-  if (MaybeError error = CheckDeliverAt(out, now_ms)) return error;
+  if (MaybeError error = CheckTimes(out, now_ms)) return error;
   return CheckWhole(out);
 }
 

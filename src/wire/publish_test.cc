@@ -173,14 +173,16 @@ TEST(PublishTest, RefusesFields) {
             "-1 data: expected at most 24 levels"},
            {With(R"("mesage":"x")"),
             "-1 mesage: unknown field; known are user_id, user_ids, topic, message, title, url, icon, actions, "
-            "lang, priority, data, deliver_at"},
+            "lang, priority, data, category, collapse_key, ttl_s, expires_at, deliver_at"},
+           {With(R"("ttl_s":0)"), "-1 ttl_s: expected whole seconds, 1 to 31622400"},
+           {With(R"("ttl_s":"60")"), "-1 ttl_s: expected whole seconds, 1 to 31622400"},
+           {With(R"("category":5)"), "-1 category: expected a string"},
        }) {
     std::string expected = bad.refusal;
     if (const size_t at = expected.find("LINK"); at != expected.npos) expected.replace(at, 4, link);
     EXPECT_EQ(Refusal(bad.body), expected) << bad.body.substr(0, 200);
   }
-  for (std::string_view later :
-       {"template", "params", "category", "collapse_key", "ttl_s", "expires_at", "idempotency_key"}) {
+  for (std::string_view later : {"template", "params", "idempotency_key"}) {
     EXPECT_EQ(Refusal(With("\"" + std::string(later) + "\":1")), "-1 " + std::string(later) + ": not supported yet");
   }
 }

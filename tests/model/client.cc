@@ -191,7 +191,7 @@ void Client::ForgeAck() {
 void Client::Mark() {
   if (!welcomed_) return;
   base::Random& random = world_.random();
-  const auto op = static_cast<model::MarkOp>(random.Below(model::kMarkOps));
+  const auto op = static_cast<model::MarkOp>(random.Below(model::kUserMarkOps));
   const int64_t i = next_i_++;
   std::string frame = R"({"t":"mark","i":)" + std::to_string(i) + R"(,"op":")";
   frame.append(model::MarkOpName(op)).append("\",");

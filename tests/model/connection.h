@@ -35,6 +35,7 @@ class Connection final : public session::SessionHost {
   // The peer reads a frame; nothing when there is none.
   std::optional<std::string> Take();
   bool ended() const { return ended_; }
+  int64_t NowMs() const override { return world_.now().wall_ms; }
   bool Congested() const override { return inbox_.size() >= window_; }
 
   void Send(std::string_view frame, std::optional<EntryId> cur) override;

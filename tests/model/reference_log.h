@@ -116,7 +116,10 @@ struct ReferenceLog {
       case model::MarkOp::kUnread:
         return std::min(state, 1);
       case model::MarkOp::kDelete:
+      case model::MarkOp::kExpire:
         return -1;
+      case model::MarkOp::kUpdate:
+        return state;
     }
     return state;
   }
