@@ -20,7 +20,6 @@ inline constexpr size_t kMaxActionId = 64;
 inline constexpr size_t kMaxActionTitle = 128;
 inline constexpr size_t kMaxCategory = 64;         // bytes of UTF-8
 inline constexpr size_t kMaxLang = 35;             // RFC 5646, section 4.4.1
-inline constexpr size_t kMaxCategory = 64;         // bytes of UTF-8
 inline constexpr size_t kMaxCollapseKey = 128;     // bytes of UTF-8
 inline constexpr size_t kMaxJsonField = 64 << 10;  // raw bytes of `data`
 inline constexpr int kMaxJsonDepth = 32;
