@@ -130,7 +130,7 @@ TEST(Token, SaysWhoItSpeaksFor) {
   EXPECT_EQ(identity->user, "us\xc3\xa9r");
   EXPECT_EQ(identity->expires_ms, 1'700'003'602'000);
   EXPECT_EQ(identity->issued_ms, 1'699'999'990'500);
-  EXPECT_EQ(identity->topics, (std::vector<std::string>{"news", "team.*"}));
+  EXPECT_EQ(identity->topics, (model::TopicRights{true, {"news", "team.*"}}));
 }
 
 TEST(Token, MintedOnesAreAccepted) {

@@ -69,7 +69,7 @@ TEST_F(SessionTopicsTest, TheWelcomeHasMapsAndNamesWhatIsRefused) {
           R"("cur":{"":"0-0","broadcast":"0-0","team.red":"10-0"},"resume":{"":"fresh","broadcast":"fresh","team.red":"fresh"},)"
           R"("refused":{"secret":{"code":"topic_forbidden","msg":"the token's claim `topics` does not allow this topic"},)"
           R"("a b":{"code":"bad_topic","msg":"expected 1 to 128 of: letters and digits of ASCII, `-`, `_`, `.`, `:`, `@`, `+`, `=`"}},)"
-          R"("ping":25,"ttl":3600,"counts":{"at":"5-0","unread":0,"unseen":0,"by_priority":{"low":0,"normal":0,"high":0,"critical":0}},"now":1700000000000})"})
+          R"("ping":25,"ttl":3600,"counts":{"at":"5-0","unread":0,"unseen":0,"by_priority":{"low":0,"normal":0,"high":0,"critical":0},"by_category":{}},"now":1700000000000})"})
       << "broadcast from its floor, what was asked for from its head";
   EXPECT_EQ(Asked(), (Strings{"read 0-0 65", "read broadcast 0-0 65"}));
 }
