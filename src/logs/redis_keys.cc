@@ -33,6 +33,9 @@ std::string FollowsKey(std::string_view user) { return UserKey(":follows:", user
 std::string CursorsKey(std::string_view user) { return UserKey(":cursors:", user); }
 std::string UserPreferencesKey(std::string_view user) { return UserKey(":prefs:", user); }
 
+std::string WindowsKey(int bucket) { return BucketKey(bucket) + ":windows"; }
+std::string WindowEndsKey(int bucket) { return BucketKey(bucket) + ":ends"; }
+
 uint64_t PreferencesTag(std::string_view record) {
   if (record.empty()) return 0;
   return std::max<uint64_t>(XXH3_64bits(record.data(), record.size()) >> 16, 1);

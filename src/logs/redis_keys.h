@@ -26,6 +26,10 @@ std::string FollowsKey(std::string_view user);
 std::string CursorsKey(std::string_view user);  // of devices in topics
 std::string UserPreferencesKey(std::string_view user);
 
+// Of a bucket's rate limits: "tocsin:{b17}:windows" and "tocsin:{b17}:ends".
+std::string WindowsKey(int bucket);
+std::string WindowEndsKey(int bucket);
+
 // What a log's head has of the user's preferences: 48 bits of the record's hash, never 0; 0 for the empty record.
 // Stored.
 uint64_t PreferencesTag(std::string_view record);

@@ -270,45 +270,79 @@ void RedisLogs::TellChange(LogUpdate update, std::vector<std::string> watchers) 
   options_.listener->OnCommitted(std::move(updates));
 }
 
+// What stands behind the id of an item (redis_append.lua).
+std::string RedisLogs::ItemOf(const AppendRequest::Item& item, const LogEntry& entry) {
+  constexpr char kPassedOver = 0, kLimited = 4;
+  if (item.way == AppendRequest::Way::kPassOver) return {kPassedOver, static_cast<char>(item.priority)};
+  std::string bytes;
+  if (item.limit != nullptr) {
+    const auto number = [&bytes](uint64_t value, int size) {
+      for (int at = size - 1; at >= 0; --at) bytes.push_back(static_cast<char>(value >> (8 * at)));
+    };
+    bytes.push_back(kLimited);
+    number(item.limit->most, 4);
+    number(static_cast<uint64_t>(item.limit->window_ms), 6);
+  }
+  return bytes + EncodeElementEntry(entry);
+}
+
+LogEntry RedisLogs::EntryOf(AppendRequest::Item& item) {
+  LogEntry entry;
+  entry.nid = std::move(item.nid);
+  entry.priority = item.priority;
+  entry.json = std::move(item.json);
+  entry.traits = std::move(item.traits);
+  return entry;
+}
+
 void RedisLogs::Append(AppendRequest request, std::function<void(Result<Appended>)> then) {
   CHECK(!request.items.empty() && request.items.size() <= kMaxAppendItems);
+  const std::string& user = request.user;
   const std::string& source = request.source_stream.empty() ? request.stream : request.source_stream;
-  std::vector<std::string> arguments = {request.stream, Exact(request.fence), std::to_string(NowMs()),
-                                        std::to_string(options_.max_entries), StreamTag(source)};
+  std::vector<std::string> arguments = {request.stream,          Exact(request.fence),
+                                        std::to_string(NowMs()), std::to_string(options_.max_entries),
+                                        StreamTag(source),       Exact(request.preferences_tag)};
+  std::vector<std::string> keys = {WatchersKey(user), CollapseKeysKey(user)};
   std::vector<LogEntry> entries;
+  bool limited = false;
   for (AppendRequest::Item& item : request.items) {
-    LogEntry& entry = entries.emplace_back();
-    entry.nid = std::move(item.nid);
-    entry.priority = item.priority;
-    entry.json = std::move(item.json);
-    entry.traits = std::move(item.traits);
+    limited |= item.limit != nullptr;
+    entries.push_back(EntryOf(item));
     std::string argument;
     item.source.EncodeTo(argument);
-    argument += EncodeElementEntry(entry);
+    argument += ItemOf(item, entries.back());
     arguments.push_back(std::move(argument));
   }
-  const std::string& user = request.user;
-  Question question =
-      QuestionFor(scripts_->append, user, {WatchersKey(user), CollapseKeysKey(user)}, std::move(arguments));
+  if (limited) keys.insert(keys.end(), {WindowsKey(BucketOf(user)), WindowEndsKey(BucketOf(user))});
+  Question question = QuestionFor(scripts_->append, user, std::move(keys), std::move(arguments));
   auto kept = std::make_shared<std::vector<LogEntry>>(std::move(entries));
   Evaluate(std::move(question), [this, user, kept, then = std::move(then)](const Result<RespReply>& reply) {
-    if (!reply.ok()) return then(reply.status());
-    auto decoded = DecodeAppend(*reply, kept->size());
-    if (!decoded.ok()) return then(decoded.status());
-    Appended appended{std::move(decoded->update), std::move(decoded->watchers)};
-    appended.update.user = user;
-    collapsed.Add(static_cast<int64_t>(decoded->replaced.size()));
-    for (auto& [at, nid] : decoded->replaced) (*kept)[at].traits.replaces.push_back(std::move(nid));
-    const auto& watchers = appended.watchers;
-    if (std::find(watchers.begin(), watchers.end(), options_.node) != watchers.end()) {
-      for (size_t at = 0; at < kept->size(); ++at) {
-        if (decoded->ids[at].IsZero()) continue;
-        (*kept)[at].id = decoded->ids[at];
-        appended.update.entries.push_back(std::make_shared<const LogEntry>(std::move((*kept)[at])));
-      }
-    }
-    then(std::move(appended));
+    then(reply.ok() ? ReadAppended(*reply, user, *kept) : Result<Appended>(reply.status()));
   });
+}
+
+Result<Appended> RedisLogs::ReadAppended(const RespReply& reply, const std::string& user,
+                                         std::vector<LogEntry>& entries) const {
+  auto decoded = DecodeAppend(reply, entries.size());
+  if (!decoded.ok()) return decoded.status();
+  Appended appended{std::move(decoded->update), std::move(decoded->watchers), {}, decoded->other_preferences};
+  appended.update.user = user;
+  collapsed.Add(static_cast<int64_t>(decoded->replaced.size()));
+  for (auto& [at, nid] : decoded->replaced) entries[at].traits.replaces.push_back(std::move(nid));
+  const auto& watchers = appended.watchers;
+  const bool watched = std::find(watchers.begin(), watchers.end(), options_.node) != watchers.end();
+  for (size_t at = 0; at < decoded->ids.size(); ++at) {
+    const EntryId id = decoded->ids[at];
+    if (id.ms == 0) {
+      appended.fates.push_back(id.seq == 0 ? Fate::kHadBefore : id.seq == 1 ? Fate::kPassedOver : Fate::kSummedUp);
+      continue;
+    }
+    appended.fates.push_back(Fate::kAppended);
+    if (!watched) continue;
+    entries[at].id = id;
+    appended.update.entries.push_back(std::make_shared<const LogEntry>(std::move(entries[at])));
+  }
+  return appended;
 }
 
 void RedisLogs::Watch(const std::string& user) {

@@ -31,6 +31,7 @@
 #include "model/notification.h"
 #include "redis/client.h"
 #include "runtime/core.h"
+#include "state/rate_limit.h"
 
 namespace tocsin::logs {
 
@@ -47,12 +48,17 @@ struct RedisLogsOptions {
 
 // Items of one user, from one ingest stream, in its order.
 struct AppendRequest {
+  enum class Way : uint8_t { kAppend, kPassOver };  // passed over: it is not appended, now or ever
   struct Item {
     model::EntryId source;  // the ingest entry; may be of any size
     std::string nid;
     model::Priority priority = model::Priority::kNormal;
     std::string json;  // as LogEntry::json
     ItemTraits traits{};
+    Way way = Way::kAppend;
+    // Not null: it is appended or summed up, as the limit says for what was counted in its category. Not owned, there
+    // until the answer.
+    const state::RateLimit* limit = nullptr;
   };
   std::string user;
   std::string stream;
@@ -60,7 +66,11 @@ struct AppendRequest {
   std::vector<Item> items;  // 1 to kMaxAppendItems
   // What the log takes the items' sources for, where that is not `stream`, whose fencing number counts.
   std::string source_stream{};
+  uint64_t preferences_tag = 0;  // of the user's preferences that were asked; 0: there are none
 };
+
+// What has become of an item.
+enum class Fate : uint8_t { kHadBefore, kAppended, kPassedOver, kSummedUp };
 
 // What a user has said about deliveries, and the tag of just that record: another record has another tag.
 struct TaggedPreferences {
@@ -73,6 +83,21 @@ struct Appended {
   // `last` not above `after`: the log had all of it.
   LogUpdate update;
   std::vector<std::string> watchers;  // nodes, this one too
+  std::vector<Fate> fates;            // of the items
+  // The tag of the user's preferences, where other ones were asked: nothing was done.
+  std::optional<uint64_t> other_preferences{};
+};
+
+// A window of a rate limit that has ended, with something summed up.
+struct EndedWindow {
+  std::string user, category;
+  state::LimitWindow window;
+  std::string name, bytes;  // as they are stored
+};
+struct EndWindowRequest {
+  EndedWindow ended;
+  uint64_t preferences_tag = 0;               // as in AppendRequest
+  std::optional<AppendRequest::Item> digest;  // nothing: none is appended
 };
 
 class RedisLogs final : public LogStore {
@@ -111,6 +136,12 @@ class RedisLogs final : public LogStore {
   void Append(AppendRequest request, std::function<void(base::Result<Appended>)> then);
 
   void FindPreferences(const std::string& user, Then<TaggedPreferences> then);
+
+  // Windows of the bucket's users that have ended by the clock, at most `most`; those with nothing summed up just end.
+  void FindEndedWindows(int bucket, size_t most, Then<std::vector<EndedWindow>> then);
+  // Ends a window and appends its digest in one step. `last` of the update not above its `after`: the window has
+  // changed since it was found, or has ended; nothing was done.
+  void EndWindow(EndWindowRequest request, std::function<void(base::Result<Appended>)> then);
 
   // Sees to it that every bucket has its record; answers how many had none, that is: are new, with a new epoch.
   void Prepare(std::function<void(base::Result<int>)> then);
@@ -155,6 +186,10 @@ class RedisLogs final : public LogStore {
 
   void AckIn(const std::string& user, const std::string& device, const std::string& topic, model::EntryId cursor,
              Urgency urgency, std::function<void(const base::Status&)> then);
+  static std::string ItemOf(const AppendRequest::Item& item, const LogEntry& entry);
+  static LogEntry EntryOf(AppendRequest::Item& item);
+  base::Result<Appended> ReadAppended(const wire::RespReply& reply, const std::string& user,
+                                      std::vector<LogEntry>& entries) const;
   void StoreReceipts(const std::string& user, Receipts receipts, Urgency urgency);
   void FlushReceipts();
   static constexpr uint64_t kUnsent = 0;

@@ -1,6 +1,7 @@
 #include "logs/redis_replies.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "logs/redis_element.h"
@@ -165,6 +166,13 @@ Result<MarkReply> DecodeMark(const RespReply& reply) {
 }
 
 Result<AppendReply> DecodeAppend(const RespReply& reply, size_t items) {
+  if (IsArray(reply, 1)) {
+    const std::string& tag = reply.elements[0].text;
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(tag.data(), tag.data() + tag.size(), number);
+    if (error != std::errc() || end != tag.data() + tag.size()) return Damaged("a tag");
+    return AppendReply{.update = {}, .ids = {}, .replaced = {}, .watchers = {}, .other_preferences = number};
+  }
   if (!IsArray(reply, 5) || !IsId(reply.elements[0])) return Damaged("an append");
   auto head = DecodeHeadReply(reply.elements[1]);
   if (!head.ok()) return head.status();

@@ -1,6 +1,7 @@
 // What the scripts of the user logs answer, read back. Pure; kCorruption: not what they answer.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,10 +28,11 @@ struct MarkReply {
 base::Result<MarkReply> DecodeMark(const wire::RespReply& reply);
 
 struct AppendReply {
-  LogUpdate update;                                      // without user and entries
-  std::vector<model::EntryId> ids;                       // of each item; 0-0: the log had it
+  LogUpdate update;                 // without user and entries
+  std::vector<model::EntryId> ids;  // of each item; 0-0: the log had it; 0-1: passed over; 0-2: summed up
   std::vector<std::pair<size_t, std::string>> replaced;  // items that took the place of an older one: its nid
   std::vector<std::string> watchers;
+  std::optional<uint64_t> other_preferences{};  // their tag: nothing was done, and there is nothing else here
 };
 base::Result<AppendReply> DecodeAppend(const wire::RespReply& reply, size_t items);
 

@@ -200,6 +200,31 @@ Status UserLogs::Append(std::string_view user, const NewItem& item, const Source
   return base::Ok();
 }
 
+Result<bool> UserLogs::Has(std::string_view user, model::Priority priority, const Source& source) {
+  auto found = Find(user);
+  if (!found.ok()) return found.status();
+  const auto& sources = (*found)->head.sources;
+  return std::any_of(sources.begin(), sources.end(), [&](const SourceMark& mark) {
+    return mark.priority == priority && mark.stream == source.stream && source.id <= mark.id;
+  });
+}
+
+Status UserLogs::PassOver(std::string_view user, model::Priority priority, const Source& source) {
+  auto found = Find(user);
+  if (!found.ok()) return found.status();
+  Log& log = **found;
+  auto mark = std::find_if(log.head.sources.begin(), log.head.sources.end(), [&](const SourceMark& m) {
+    return m.priority == priority && m.stream == source.stream;
+  });
+  if (mark == log.head.sources.end()) {
+    log.head.sources.push_back({std::string(source.stream), priority, source.id});
+  } else {
+    mark->id = std::max(mark->id, source.id);
+  }
+  Touch(log);
+  return base::Ok();
+}
+
 Result<Preferred> UserLogs::GetPreferred(std::string_view user) {
   auto found = Find(user);
   if (!found.ok()) return found.status();

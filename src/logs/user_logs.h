@@ -56,6 +56,10 @@ class UserLogs final : public storage::Participant {
 
   // Appends the item unless the log has it already. A failure is the store's: the turn should fail with it.
   base::Status Append(std::string_view user, const NewItem& item, const Source& source, storage::Batch& batch);
+  // Whether the log has taken that entry at that priority, or passed it over; and to pass it over: it is not appended,
+  // now or ever. A failure is the store's.
+  base::Result<bool> Has(std::string_view user, model::Priority priority, const Source& source);
+  base::Status PassOver(std::string_view user, model::Priority priority, const Source& source);
   // Applies the mark and appends what it changed; unknown nids are passed over. Answers the counts after it. A failure
   // is the store's, and leaves nothing behind.
   base::Result<Counts> Mark(const MarkRequest& request, storage::Batch& batch);

@@ -102,7 +102,18 @@ class RedisPreferencesTest : public testing::Test {
         .value();
   }
 
+  // As RedisWorld::Append, by who has asked the preferences.
+  base::Result<Appended> Append(const std::string& user, const std::string& nid,
+                                model::Priority priority = model::Priority::kNormal) {
+    return world_.Append({.user = user,
+                          .stream = "s",
+                          .fence = 1,
+                          .items = {{{++source_, 0}, nid, priority, "\"body\":\"x\""}},
+                          .preferences_tag = Find(user).tag});
+  }
+
   RedisWorld world_;
+  uint64_t source_ = 0;
 };
 
 TEST_F(RedisPreferencesTest, AreThereUntilTheyAreRemoved) {
@@ -127,22 +138,24 @@ TEST_F(RedisPreferencesTest, LeaveTheLogAsItIs) {
   EXPECT_EQ(world_.Open("ann").head.last, model::EntryId());
   EXPECT_TRUE(world_.List("ann").lines.empty());
   ASSERT_TRUE(Set("bob", kMuted).ok());
-  ASSERT_TRUE(world_.Append("bob", "a").ok());
+  ASSERT_TRUE(Append("bob", "a").ok());
   ASSERT_TRUE(Set("bob", {.mute = {"news"}}).ok());
-  ASSERT_TRUE(world_.Append("bob", "b", model::Priority::kHigh).ok());
+  ASSERT_TRUE(Append("bob", "b", model::Priority::kHigh).ok());
   ASSERT_TRUE(Set("bob", {}).ok());
-  ASSERT_TRUE(world_.Append("bob", "c").ok());
+  ASSERT_TRUE(Append("bob", "c").ok());
   EXPECT_EQ(world_.Shape("bob"), "a:unread b:unread c:unread");
   EXPECT_EQ(world_.Open("bob").head.counts.unread, 3u);
 }
 
 // The marks of ingest streams lie behind the flag: a repeat is still known as one.
 TEST_F(RedisPreferencesTest, RepeatsAreStillKnown) {
-  const AppendRequest request{.user = "ann", .stream = "s", .fence = 1, .items = {{{7, 0}, "a", {}, "\"body\":\"x\""}}};
+  AppendRequest request{.user = "ann", .stream = "s", .fence = 1, .items = {{{7, 0}, "a", {}, "\"body\":\"x\""}}};
   ASSERT_TRUE(world_.Append(request).ok());
   ASSERT_TRUE(Set("ann", kMuted).ok());
+  request.preferences_tag = Find("ann").tag;
   ASSERT_TRUE(world_.Append(request).ok());
   ASSERT_TRUE(Set("ann", {}).ok());
+  request.preferences_tag = 0;
   ASSERT_TRUE(world_.Append(request).ok());
   EXPECT_EQ(world_.Shape("ann"), "a:unread");
 }

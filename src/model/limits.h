@@ -53,6 +53,8 @@ inline constexpr int64_t kIdempotencyMs = 24LL * 3600 * 1000;  // how long a key
 
 // What a user may say about deliveries: 400.
 inline constexpr size_t kMaxMutedCategories = 100;
+inline constexpr int64_t kMaxLimitWindowMs = 7LL * 24 * 3600 * 1000;  // of a rate limit (setting)
+inline constexpr size_t kMaxDigestNids = 100;  // that a digest names; what is beyond is counted only
 
 // What one connection may cost.
 inline constexpr size_t kMaxHttpHead = 16 << 10;         // bytes of request line and headers: 431

@@ -2,7 +2,11 @@
 
 #include <utility>
 
+#include "model/topic.h"
+#include "notifier/counters.h"
+#include "notifier/digest.h"
 #include "notifier/rendered_item.h"
+#include "state/delivery_decision.h"
 
 namespace tocsin::nodes {
 namespace {
@@ -10,6 +14,8 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
+using state::Decision;
+using What = Decision::What;
 
 constexpr size_t kWindowBytes = 8 << 20;  // of a load's appends that are under way
 constexpr size_t kAppendCost = 1'024;     // of what surrounds the items of one
@@ -17,17 +23,37 @@ constexpr size_t kTellAtOnce = 1'024;     // logs that have grown
 
 }  // namespace
 
+const state::RateLimits RedisDelivery::kNoLimits;
+
+struct RedisDelivery::Errand {
+  std::shared_ptr<Load> load;
+  size_t at = 0;  // of the user in the load
+  size_t bytes = 0;
+  logs::TaggedPreferences said{};  // what is asked
+  logs::AppendRequest request{};
+  std::vector<What> whats{};  // of the items
+  size_t waiting = 0;         // answers of the schedule, and the decision's own share
+  int rounds = 0;
+  Status failure{};
+};
+
 void RedisDelivery::Load::Add(Parcel parcel) {
   if (parcel.users.empty()) return;
-  std::string json = notifier::RenderItem(parcel.nid, static_cast<uint64_t>(parcel.at_ms), parcel.notification);
+  std::string json = notifier::RenderItem(parcel.nid, static_cast<uint64_t>(parcel.at_ms), *parcel.notification);
   bytes_ += json.size();
   for (const std::string& user : parcel.users) {
     auto [found, is_new] = user_at_.try_emplace(user, users_.size());
     if (is_new) users_.push_back({user, {}});
     users_[found->second].second.push_back(items_.size());
   }
-  items_.push_back({parcel.source, std::move(parcel.nid), parcel.notification.priority, std::move(json),
-                    notifier::TraitsOf(parcel.notification)});
+  items_.push_back({{.source = parcel.source,
+                     .nid = std::move(parcel.nid),
+                     .priority = parcel.notification->priority,
+                     .json = std::move(json),
+                     .traits = notifier::TraitsOf(*parcel.notification)},
+                    std::move(parcel.notification),
+                    parcel.at_ms,
+                    parcel.held});
 }
 
 void RedisDelivery::Deliver(const std::shared_ptr<Load>& load, uint64_t fence,
@@ -43,28 +69,97 @@ void RedisDelivery::Deliver(const std::shared_ptr<Load>& load, uint64_t fence,
 void RedisDelivery::Append(const std::shared_ptr<Load>& load) {
   while (load->next_user_ < load->users_.size() && load->under_way_ < kWindowBytes && load->failure_.ok() &&
          !load->abandoned_) {
-    const auto& [user, items] = load->users_[load->next_user_++];
-    logs::AppendRequest request{
-        .user = user, .stream = stream_, .fence = load->fence_, .items = {}, .source_stream = source_};
-    size_t bytes = kAppendCost;
-    for (size_t at : items) {
-      request.items.push_back(load->items_[at]);
-      bytes += request.items.back().json.size();
-    }
-    load->under_way_ += bytes;
+    auto errand = std::make_shared<Errand>();
+    errand->load = load;
+    errand->at = load->next_user_++;
+    errand->bytes = kAppendCost;
+    const auto& [user, items] = load->users_[errand->at];
+    for (size_t at : items) errand->bytes += load->items_[at].item.json.size();
+    if (auto known = known_.find(user); known != known_.end()) errand->said = known->second;
+    load->under_way_ += errand->bytes;
     ++load->waiting_;
-    logs_.Append(std::move(request), [this, load, bytes](Result<logs::Appended> appended) {
-      load->under_way_ -= bytes;
-      if (appended.ok()) {
-        load->appended_.push_back(std::move(*appended));
-        if (load->appended_.size() >= kTellAtOnce) Tell(*load);
-      } else if (load->failure_.ok() || appended.status().code() == Code::kConflict) {
-        load->failure_ = appended.status();
-      }
-      Append(load);
-      Close(load);
+    Decide(errand);
+  }
+}
+
+// What becomes of each item, as the preferences say that are known; then what is held goes into the schedule, and the
+// rest follows.
+void RedisDelivery::Decide(const std::shared_ptr<Errand>& errand) {
+  const Load& load = *errand->load;
+  const auto& [user, items] = load.users_[errand->at];
+  errand->request = {.user = user,
+                     .stream = stream_,
+                     .fence = load.fence_,
+                     .items = {},
+                     .source_stream = source_,
+                     .preferences_tag = errand->said.tag};
+  errand->whats.clear();
+  errand->waiting = 1;
+  for (size_t at : items) {
+    const Load::Item& asked = load.items_[at];
+    const model::Notification& notification = *asked.notification;
+    logs::AppendRequest::Item& item = errand->request.items.emplace_back(asked.item);
+    Decision decision;
+    if (errand->said.tag != 0) {
+      decision = state::Decide(*errand->said.preferences, notification.category, notification.priority, asked.at_ms,
+                               hold_ ? asked.held : state::Held::kYes);
+    }
+    errand->whats.push_back(decision.what);
+    if (decision.what != What::kDeliver) {
+      item.way = logs::AppendRequest::Way::kPassOver;
+      item.json.clear();
+    } else if (!notifier::IsDigest(item.nid) && !model::IsTopicLog(user)) {  // a topic is no user
+      item.limit = limits_.Of(notification.category, notification.priority);
+    }
+    if (decision.what != What::kHold) continue;
+    ++errand->waiting;
+    hold_(item.nid, user, notification, decision.until_ms, [this, errand](const Status& held) {
+      if (!held.ok()) errand->failure = held;
+      if (--errand->waiting == 0) Send(errand);
     });
   }
+  if (--errand->waiting == 0) Send(errand);
+}
+
+void RedisDelivery::Send(const std::shared_ptr<Errand>& errand) {
+  if (!errand->failure.ok()) return End(errand, errand->failure);
+  logs_.Append(std::move(errand->request), [this, errand](Result<logs::Appended> appended) {
+    if (!appended.ok()) return End(errand, appended.status());
+    if (appended->other_preferences) return AskAgain(errand, *appended->other_preferences);
+    for (size_t at = 0; at < appended->fates.size(); ++at) {
+      if (appended->fates[at] != logs::Fate::kPassedOver) continue;
+      (errand->whats[at] == What::kHold ? notifier::held_quiet : notifier::ended_muted).Add();
+    }
+    errand->load->appended_.push_back(std::move(*appended));
+    End(errand, base::Ok());
+  });
+}
+
+// The user has said something else than was asked.
+void RedisDelivery::AskAgain(const std::shared_ptr<Errand>& errand, uint64_t tag) {
+  const std::string& user = errand->load->users_[errand->at].first;
+  if (++errand->rounds > kMostRounds) return End(errand, Status(Code::kUnavailable, "preferences change too often"));
+  if (tag == 0) {
+    known_.erase(user);
+    errand->said = {};
+    return Decide(errand);
+  }
+  logs_.FindPreferences(user, [this, errand, user](const Result<logs::TaggedPreferences>& found) {
+    if (!found.ok()) return End(errand, found.status());
+    if (known_.size() >= kMaxKnown) known_.clear();
+    known_.insert_or_assign(user, *found);
+    errand->said = *found;
+    Decide(errand);
+  });
+}
+
+void RedisDelivery::End(const std::shared_ptr<Errand>& errand, const Status& status) {
+  const std::shared_ptr<Load> load = errand->load;
+  load->under_way_ -= errand->bytes;
+  if (!status.ok() && (load->failure_.ok() || status.code() == Code::kConflict)) load->failure_ = status;
+  if (load->appended_.size() >= kTellAtOnce) Tell(*load);
+  Append(load);
+  Close(load);
 }
 
 // What was appended is in the logs, whatever becomes of us: their followers may know.

@@ -5,8 +5,15 @@
 // 1. What is delivered together is a Load: grouped by user, one script call for each, side by side. One log sees its
 //    items in the order in which they were added.
 // 2. It can be done again, whole, after any failure: the logs pass over what they have. What is decided is decided by
-//    `at_ms`, never by the clock: done again, it comes out the same.
+//    `at_ms`, never by the clock: done again, it comes out the same. (Windows of rate limits go by the clock: what was
+//    counted in one is not counted again.)
 // 3. At most kWindowBytes are under way.
+// 4. As notifier/delivery.h: what the user mutes is passed over; what comes in quiet hours is held until they end, and
+//    comes here again then; what is beyond a rate limit is summed up. The append is told which preferences were asked
+//    (none, to begin with) and refuses where the log's head says that the user has others. So who has none costs
+//    nothing, and who has some costs one more look at the first time.
+// 5. What is held is in the schedule before the log passes it over: a crash between the two repeats a step that changes
+//    nothing.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +26,11 @@
 #include <vector>
 
 #include "logs/redis_logs.h"
+#include "logs/text_map.h"
 #include "model/notification.h"
 #include "runtime/core.h"
+#include "state/delivery_decision.h"
+#include "state/rate_limit.h"
 
 namespace tocsin::nodes {
 
@@ -28,12 +38,18 @@ class RedisDelivery {
  public:
   // What it has done to logs, to be told to who follows them.
   using Appended = std::function<void(std::vector<logs::Appended>)>;
+  // Puts a notification for one user into the schedule, once however often it is asked. `then` inside the call or
+  // later.
+  using Hold =
+      std::function<void(const std::string& nid, const std::string& user, const model::Notification& notification,
+                         int64_t until_ms, std::function<void(const base::Status&)> then)>;
   struct Parcel {
     std::string nid;
-    const model::Notification& notification;
+    std::shared_ptr<const model::Notification> notification;
     std::span<const std::string> users;  // who is to get it: all of the notification's, or some of them
     int64_t at_ms = 0;                   // when it is delivered; the item's `ts`
     model::EntryId source;               // what the logs take it for; these only grow
+    state::Held held = state::Held::kNo;
   };
   class Load {
    public:
@@ -46,7 +62,13 @@ class RedisDelivery {
 
    private:
     friend class RedisDelivery;
-    std::vector<logs::AppendRequest::Item> items_;
+    struct Item {
+      logs::AppendRequest::Item item;
+      std::shared_ptr<const model::Notification> notification;
+      int64_t at_ms = 0;
+      state::Held held = state::Held::kNo;
+    };
+    std::vector<Item> items_;
     std::vector<std::pair<std::string, std::vector<size_t>>> users_;  // with their items, in order
     std::unordered_map<std::string, size_t> user_at_;
     size_t bytes_ = 0;
@@ -62,22 +84,40 @@ class RedisDelivery {
   };
 
   // Nothing is owned. On the store Core, as `logs` is. `stream` is the one whose fencing number counts, `source` the
-  // one that the logs take the items for.
-  RedisDelivery(logs::RedisLogs& logs, std::string stream, std::string source, Appended appended)
-      : logs_(logs), stream_(std::move(stream)), source_(std::move(source)), appended_(std::move(appended)) {}
+  // one that the logs take the items for. Without `hold` there are no quiet hours.
+  RedisDelivery(logs::RedisLogs& logs, std::string stream, std::string source, Appended appended,
+                const state::RateLimits& limits = kNoLimits, Hold hold = nullptr)
+      : logs_(logs),
+        stream_(std::move(stream)),
+        source_(std::move(source)),
+        appended_(std::move(appended)),
+        limits_(limits),
+        hold_(std::move(hold)) {}
 
   // `then` exactly once, inside the call or later. kConflict: a later owner of the stream is at work. Other failures
   // are the store's, and some of it may be done.
   void Deliver(const std::shared_ptr<Load>& load, uint64_t fence, std::function<void(const base::Status&)> then);
 
+  static const state::RateLimits kNoLimits;
+
  private:
+  static constexpr size_t kMaxKnown = 10'000;
+  static constexpr int kMostRounds = 5;
+  struct Errand;  // what one log is to get
   void Append(const std::shared_ptr<Load>& load);
+  void Decide(const std::shared_ptr<Errand>& errand);
+  void Send(const std::shared_ptr<Errand>& errand);
+  void AskAgain(const std::shared_ptr<Errand>& errand, uint64_t tag);
+  void End(const std::shared_ptr<Errand>& errand, const base::Status& status);
   void Tell(Load& load);
   void Close(const std::shared_ptr<Load>& load);
 
   logs::RedisLogs& logs_;
   const std::string stream_, source_;
   const Appended appended_;
+  const state::RateLimits& limits_;
+  const Hold hold_;
+  logs::TextMap<logs::TaggedPreferences> known_;  // of users, as far as they were asked
 };
 
 }  // namespace tocsin::nodes

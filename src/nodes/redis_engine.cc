@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "nodes/dead_letter.h"
 #include "nodes/keys.h"
+#include "notifier/scheduled_row.h"
 
 namespace tocsin::nodes {
 namespace {
@@ -90,15 +91,23 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
               .dead = [this](const std::string& user, const std::string& node) { logs_.DropWatcher(user, node); }}),
       publisher_(core_, *client_, watch_, PartitionsOf(options_.ingest_streams.front(), options_.partitions),
                  AllPartitions(options_), options_.wait_replicas),
+      digests_(
+          core_, logs_, options_.rate_limits, [this] { return routers_.front()->at_work(); },
+          [this](const std::string& nid, const std::string& user, const model::Notification& digest, int64_t until_ms,
+                 std::function<void(const Status&)> then) {
+            schedules_.front()->Hold({notifier::HeldTimer(nid, user, digest, until_ms)}, std::move(then));
+          },
+          [this](std::vector<logs::Appended> appended) { OnAppended(std::move(appended)); }),
       retention_(core_, *client_, options_.retention, [this](const std::string& stream) { return Owns(stream); }),
       delivery_limit_(core_, *client_, options_.redelivery, [this](const std::string& stream) { return Owns(stream); }),
       starting_(std::make_shared<Starting>()) {
   watch_.SetClient(*client_);
   for (const std::string& stream : AllPartitions(options_)) {
     const auto appended = [this](std::vector<logs::Appended> more) { OnAppended(std::move(more)); };
-    schedules_.push_back(std::make_unique<RedisSchedule>(core_, *client_, clock, logs_, stream, appended));
+    schedules_.push_back(
+        std::make_unique<RedisSchedule>(core_, *client_, clock, logs_, stream, appended, options_.rate_limits));
     routers_.push_back(std::make_unique<RedisRouter>(core_, *client_, logs_, *schedules_.back(), stream, node_,
-                                                     options_.ingest_from, appended));
+                                                     options_.ingest_from, appended, options_.rate_limits));
   }
   core_.Every(kTickMs, [this] { Tick(); });
 }
@@ -138,6 +147,7 @@ void RedisEngine::Tick() {
   watch_.Tick();
   if (!begun_) return;
   for (auto& router : routers_) router->Tick();
+  digests_.Tick();
   retention_.Tick();
   delivery_limit_.Tick();
   const int64_t now_us = core_.clock().MonotonicUs();

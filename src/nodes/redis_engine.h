@@ -15,7 +15,9 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "logs/redis_logs.h"
+#include "nodes/redis_delivery.h"
 #include "nodes/redis_delivery_limit.h"
+#include "nodes/redis_digests.h"
 #include "nodes/redis_publisher.h"
 #include "nodes/redis_retention.h"
 #include "nodes/redis_router.h"
@@ -36,7 +38,8 @@ struct RedisEngineOptions {
   size_t log_max_entries = model::kLogMaxEntries;
   std::vector<streams::RedeliveryRule> redelivery;  // of groups of streams and partitions: only what ends deliveries
   std::vector<notifier::RetentionRule> retention;   // of streams and partitions, and of their dead letters
-  int64_t start_patience_ms = 15'000;               // that Start() has for a store that does not answer yet
+  state::RateLimits rate_limits{};
+  int64_t start_patience_ms = 15'000;  // that Start() has for a store that does not answer yet
 };
 
 class RedisEngine {
@@ -79,6 +82,7 @@ class RedisEngine {
   RedisPublisher publisher_;
   std::vector<std::unique_ptr<RedisSchedule>> schedules_;
   std::vector<std::unique_ptr<RedisRouter>> routers_;  // each with the schedule of its stream
+  RedisDigests digests_;
   RedisRetention retention_;
   RedisDeliveryLimit delivery_limit_;
   bool begun_ = false;  // after the first good verdict

@@ -114,7 +114,8 @@ struct RedisRouter::Batch {
 };
 
 RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, RedisSchedule& schedule,
-                         std::string stream, std::string node, std::string start, Appended appended)
+                         std::string stream, std::string node, std::string start, Appended appended,
+                         const state::RateLimits& limits)
     : core_(core),
       client_(client),
       logs_(logs),
@@ -123,7 +124,7 @@ RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::Redis
       node_(node),
       start_(std::move(start)),
       routed_key_(StreamKey(stream_, "routed")),
-      delivery_(logs, stream_, stream_, std::move(appended)),
+      delivery_(logs, stream_, stream_, std::move(appended), limits, schedule.Holder()),
       lease_(core, client, StreamKey(stream_, "lease"), std::move(node), *this),
       count_(kMostAtOnce) {
   Drive(schedule_.timers());
@@ -362,11 +363,12 @@ void RedisRouter::Route(const std::shared_ptr<Reading>& reading) {
 void RedisRouter::Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry) {
   if (entry.deleted) return notifier::taken_away.Add();
   wire::UnknownPriority unknown = wire::UnknownPriority::kNo;
-  const auto notification = wire::FromEntry(entry.fields, entry.id.ms, &unknown);
-  if (!notification.ok()) {
+  auto read = wire::FromEntry(entry.fields, entry.id.ms, &unknown);
+  if (!read.ok()) {
     batch->other_bytes += std::min(BytesOf(entry.fields), kMaxDeadLetter);
-    return AddDeadLetter(batch, entry, std::string(notification.status().message()));
+    return AddDeadLetter(batch, entry, std::string(read.status().message()));
   }
+  auto notification = std::make_shared<const model::Notification>(std::move(*read));
   if (unknown == wire::UnknownPriority::kYes) notifier::unknown_priorities.Add();
   if (notification->deliver_at_ms && *notification->deliver_at_ms > static_cast<int64_t>(entry.id.ms)) {
     batch->later.push_back(notifier::ScheduledTimer(notifier::NidOf(stream_, entry.id), *notification));
@@ -374,7 +376,7 @@ void RedisRouter::Take(const std::shared_ptr<Batch>& batch, const StreamEntry& e
     return;
   }
   batch->load->Add({.nid = notifier::NidOf(stream_, entry.id),
-                    .notification = *notification,
+                    .notification = notification,
                     .users = notification->users,
                     .at_ms = static_cast<int64_t>(entry.id.ms),
                     .source = entry.id});

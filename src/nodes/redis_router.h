@@ -43,7 +43,8 @@ class RedisRouter final : public Lease::Holder {
   // Nothing is owned; all of it outlives the client's last answer. `schedule`: of the same stream. `start`: where the
   // group begins on a stream that it has not been on: "$" after what is there, "0" before it.
   RedisRouter(runtime::Core& core, redis::Client& client, logs::RedisLogs& logs, RedisSchedule& schedule,
-              std::string stream, std::string node, std::string start, Appended appended);
+              std::string stream, std::string node, std::string start, Appended appended,
+              const state::RateLimits& limits = RedisDelivery::kNoLimits);
 
   // Timers of the same stream, of any kind: they begin and end with the lease as well. Before the first Tick().
   void Drive(RedisTimers& timers) { driven_.push_back(&timers); }

@@ -20,7 +20,8 @@ class RedisSchedule final : private RedisTimerAction {
  public:
   // As RedisTimers. `appended` is told what firing has done to logs.
   RedisSchedule(runtime::Core& core, redis::Client& client, const base::Clock& wall, logs::RedisLogs& logs,
-                std::string stream, RedisDelivery::Appended appended);
+                std::string stream, RedisDelivery::Appended appended,
+                const state::RateLimits& limits = RedisDelivery::kNoLimits);
 
   // To be driven by who holds the stream.
   RedisTimers& timers() { return timers_; }
@@ -33,6 +34,8 @@ class RedisSchedule final : private RedisTimerAction {
   void Hold(const std::vector<notifier::Timer>& timers, std::function<void(const base::Status&)> then) {
     timers_.Put(timers, RedisTimers::Of::kAnything, std::move(then));
   }
+  // Holds one. Lives as long as this.
+  RedisDelivery::Hold Holder();
 
  private:
   void OnDue(std::vector<DueTimer> due, Pass pass, uint64_t fence,

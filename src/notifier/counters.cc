@@ -7,6 +7,10 @@ base::Counter unknown_priorities("tocsin_unknown_priorities_total",
                                  "Entries whose priority is none of ours, taken as normal");
 base::Counter dead_lettered("tocsin_notifications_ended_total", "Notifications by how they ended",
                             "reason=\"dead_lettered\"");
+base::Counter ended_muted("tocsin_notifications_ended_total", "Notifications by how they ended", "reason=\"muted\"");
+base::Counter ended_digested("tocsin_notifications_ended_total", "Notifications by how they ended",
+                             "reason=\"digested\"");
+base::Counter held_quiet("tocsin_notifications_held_total", "Notifications held back for a user until quiet hours end");
 base::Counter scheduled_fired("tocsin_notifications_fired_total", "Scheduled notifications delivered at their time");
 base::Counter scheduled_cancelled("tocsin_notifications_ended_total", "Notifications by how they ended",
                                   "reason=\"cancelled\"");

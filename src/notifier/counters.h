@@ -8,6 +8,10 @@ namespace tocsin::notifier {
 extern base::Counter routed;
 extern base::Counter unknown_priorities;
 extern base::Counter dead_lettered;
+// For one user each: what the user mutes; what was summed up in a digest.
+extern base::Counter ended_muted, ended_digested;
+// Held back until a user's quiet hours end.
+extern base::Counter held_quiet;
 // Of what was to be delivered later.
 extern base::Counter scheduled_fired;
 extern base::Counter scheduled_cancelled;

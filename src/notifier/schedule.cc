@@ -106,7 +106,7 @@ Result<SchedulePage> Schedule::List(const SchedulePlace& after, size_t limit) co
 }
 
 Status Schedule::OnDue(const Timer& timer, uint64_t number, Batch& batch) {
-  const std::string_view nid = PartsOfName(timer.name).nid;
+  const auto [nid, user] = PartsOfName(timer.name);
   const auto parts = ParseNid(nid);
   auto notification = DecodeScheduled(timer.payload);
   if (!parts || !notification.ok()) {
@@ -120,7 +120,8 @@ Status Schedule::OnDue(const Timer& timer, uint64_t number, Batch& batch) {
                             .notification = *notification,
                             .users = notification->users,
                             .at_ms = clock_.NowMs(),
-                            .source = {.stream = source, .id = {number, 0}}},
+                            .source = {.stream = source, .id = {number, 0}},
+                            .held = user.empty() ? state::Held::kNo : state::Held::kYes},
                            batch);
 }
 

@@ -22,6 +22,7 @@
 #include "base/result.h"
 #include "model/limits.h"
 #include "notifier/retention_rule.h"
+#include "state/rate_limit.h"
 #include "streams/redelivery.h"
 
 namespace tocsin::server {
@@ -70,6 +71,7 @@ struct Config {
   std::vector<IngestStream> ingest_streams = {{"notifications_stream", 1}};
   std::vector<streams::RedeliveryRule> redelivery{};
   std::vector<notifier::RetentionRule> retention{};
+  std::vector<state::RateLimit> rate_limits{};
   std::vector<std::string> allowed_origins{};
   std::string public_url{};
   std::string tls_cert{};

@@ -80,6 +80,7 @@ TEST_F(ConfigTest, EverySettingInThreeSpellings) {
                                                      {"ingest_from", "0"},
                                                      {"redelivery", "orders/email after=60s"},
                                                      {"retention", "orders age=7d, audit cap=1GiB"},
+                                                     {"rate_limits", "* most=60 per=1m, ads most=3 per=1h"},
                                                      {"max_body", "2MiB"},
                                                      {"log_max_entries", "500"},
                                                      {"min_free_bytes", "1GiB"}};
@@ -173,6 +174,7 @@ TEST_F(ConfigTest, ValuesThatAreRefused) {
                               {"ingest_streams", "=1"},
                               {"redelivery", "orders after=60s"},
                               {"retention", "orders"},
+                              {"rate_limits", "ads"},
                               {"durability", "interval:0"},
                               {"durability", "sync:5"},
                               {"log_level", "INFO"},

@@ -7,6 +7,7 @@
 #include "notifier/delivery_limit.h"
 #include "notifier/embedded_publisher.h"
 #include "notifier/idempotency.h"
+#include "notifier/rate_limiter.h"
 #include "notifier/retention.h"
 #include "notifier/router.h"
 #include "notifier/schedule.h"
@@ -36,16 +37,18 @@ class EmbeddedStore final : public Engine {
         preferences_(*store_, user_logs_),
         delivery_(user_logs_),
         schedule_(*store_, clock, delivery_),
+        limiter_(*store_, clock, state::RateLimits(config.rate_limits), delivery_),
         router_(streams_, delivery_, schedule_, clock, options.ingest_streams),
         delivery_limit_(streams_, clock),
         retention_(streams_, clock, WithDefaults(config.retention, options.ingest_streams)),
         idempotency_(*store_, clock),
         committer_(*store_, clock,
-                   {&router_, &schedule_, &delivery_limit_, &retention_, &streams_, &user_logs_, &preferences_,
+                   {&delivery_, &router_, &schedule_, &limiter_, &delivery_limit_, &retention_, &streams_, &user_logs_, &preferences_,
                     &idempotency_}),
         readers_("reader", kReaderThreads),
         logs_(*store_, committer_, user_logs_, preferences_, readers_),
         publisher_(*store_, committer_, streams_, idempotency_, schedule_, options.ingest_stream) {
+    delivery_.Ask(preferences_, schedule_, limiter_);
     streams_.SetRedelivery(config.redelivery);
     router_.SetCommitter(committer_);
   }
@@ -73,6 +76,7 @@ class EmbeddedStore final : public Engine {
   logs::UserPreferences preferences_;
   notifier::Delivery delivery_;
   notifier::Schedule schedule_;
+  notifier::RateLimiter limiter_;
   notifier::Router router_;
   notifier::DeliveryLimit delivery_limit_;
   notifier::Retention retention_;

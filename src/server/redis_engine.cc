@@ -63,7 +63,8 @@ base::Result<std::unique_ptr<Engine>> OpenRedisNode(const Config& config, const 
       .wait_replicas = config.wait_replicas,
       .log_max_entries = config.log_max_entries,
       .redelivery = OfPartitions(config.redelivery, options.ingest_streams, config.partitions),
-      .retention = WithDefaults(OfPartitions(config.retention, options.ingest_streams, config.partitions), streams)};
+      .retention = WithDefaults(OfPartitions(config.retention, options.ingest_streams, config.partitions), streams),
+      .rate_limits = state::RateLimits(config.rate_limits)};
   return std::unique_ptr<Engine>(std::make_unique<RedisStore>(std::move(engine), clock, random, fanout));
 }
 

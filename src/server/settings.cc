@@ -303,6 +303,12 @@ constexpr Setting kSettings[] = {
       "three spare nothing (ingest streams: age=24h entries=1000000 cap=4GiB; their dead letters: cap=1GiB)",
       kFlow, false},
      [](Config& c, std::string_view v) { return SetRules(v, ParseRetention, c.retention); }},
+    {{"rate_limits", "LIST",
+      "how much of a category a user gets at once, for example `* most=60 per=1m, marketing most=3 per=1h`: what is "
+      "beyond is summed up, and one digest of it comes when the time is over; `*` is every category without a rule of "
+      "its own. `critical` is not limited (no limits)",
+      kFlow, false},
+     [](Config& c, std::string_view v) { return SetRules(v, ParseRateLimits, c.rate_limits); }},
     {{"max_body", "BYTES", "of one request (1MiB)", kFlow, false},
      [](Config& c, std::string_view v) {
        uint64_t bytes = 0;

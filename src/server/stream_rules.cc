@@ -19,6 +19,9 @@ constexpr std::string_view kRetentionWords =
     "STREAM with at least one of age=TIME, entries=N, bytes=BYTES, cap=BYTES is allowed, and needed=keep or "
     "needed=drop, "
     "for example orders age=7d cap=4GiB";
+constexpr std::string_view kRateLimitWords =
+    "CATEGORY most=N per=TIME is allowed, with N up to 1000000 and TIME up to 7d, for example marketing most=3 per=1h; "
+    "`*` is every category without a rule of its own";
 
 Status Wrong(std::string_view rule, std::string_view what, std::string_view allowed) {
   return {base::Code::kInvalidArgument,
@@ -78,6 +81,11 @@ bool SetWord(notifier::RetentionRule& rule, Word word) {
   return true;
 }
 
+bool SetWord(state::RateLimit& limit, Word word) {
+  if (word.name == "most") return ReadNumber<uint64_t>(word.value, 1, 1'000'000, limit.most);
+  return word.name == "per" && ReadTime(word.value, limit.window_ms) && limit.window_ms <= model::kMaxLimitWindowMs;
+}
+
 }  // namespace
 
 Result<std::vector<streams::RedeliveryRule>> ParseRedelivery(std::string_view list) {
@@ -122,6 +130,28 @@ Result<std::vector<notifier::RetentionRule>> ParseRetention(std::string_view lis
     rules.push_back(std::move(rule));
   }
   return rules;
+}
+
+Result<std::vector<state::RateLimit>> ParseRateLimits(std::string_view list) {
+  std::vector<state::RateLimit> limits;
+  for (const std::string_view text : SplitList(list)) {
+    const std::vector<std::string_view> words = SplitWords(text);
+    state::RateLimit limit{.category = std::string(words.front())};
+    if (limit.category.size() > model::kMaxCategory) {
+      return Wrong(text, "a category has at most " + std::to_string(model::kMaxCategory) + " bytes", kRateLimitWords);
+    }
+    for (size_t i = 1; i < words.size(); ++i) {
+      if (!SetWord(limit, ReadWord(words[i]))) {
+        return Wrong(text, "`" + std::string(words[i]) + "` is not understood", kRateLimitWords);
+      }
+    }
+    if (limit.most == 0 || limit.window_ms == 0) return Wrong(text, "it sets no limit", kRateLimitWords);
+    for (const auto& other : limits) {
+      if (other.category == limit.category) return Wrong(text, "the category has a rule already", kRateLimitWords);
+    }
+    limits.push_back(std::move(limit));
+  }
+  return limits;
 }
 
 std::vector<notifier::RetentionRule> WithDefaults(std::vector<notifier::RetentionRule> rules,

@@ -1,4 +1,5 @@
-// The settings `redelivery` and `retention`: comma lists of rules, each a stream (and a group), then words name=value.
+// The settings `redelivery`, `retention` and `rate_limits`: comma lists of rules, each a stream, a stream and a group,
+// or a category, then words name=value.
 #pragma once
 
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "base/result.h"
 #include "notifier/retention_rule.h"
+#include "state/rate_limit.h"
 #include "streams/redelivery.h"
 
 namespace tocsin::server {
@@ -17,6 +19,9 @@ base::Result<std::vector<streams::RedeliveryRule>> ParseRedelivery(std::string_v
 
 // "notifications_stream age=24h entries=1000000 bytes=1GiB cap=4GiB needed=drop, ..."
 base::Result<std::vector<notifier::RetentionRule>> ParseRetention(std::string_view list);
+
+// "* most=60 per=1m, marketing most=3 per=1h"
+base::Result<std::vector<state::RateLimit>> ParseRateLimits(std::string_view list);
 
 // The rules given, and those for ingest streams and their dead letters that none was given for.
 std::vector<notifier::RetentionRule> WithDefaults(std::vector<notifier::RetentionRule> rules,

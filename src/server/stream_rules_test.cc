@@ -56,6 +56,26 @@ TEST(RetentionRules, WrongOnesAreNamed) {
   EXPECT_FALSE(ParseRetention("a age=1d, a entries=5").ok());
 }
 
+TEST(RateLimitRules, EveryWord) {
+  auto rules = ParseRateLimits("* most=60 per=1m, marketing per=1h most=3");
+  ASSERT_TRUE(rules.ok()) << rules.status().ToString();
+  EXPECT_EQ(*rules, (std::vector<state::RateLimit>{{"*", 60, 60'000}, {"marketing", 3, 3'600'000}}));
+  EXPECT_TRUE(ParseRateLimits("")->empty());
+}
+
+TEST(RateLimitRules, WrongOnesAreNamed) {
+  const std::string long_name(65, 'c');
+  for (const std::string& wrong :
+       {std::string("ads"), std::string("ads most=3"), std::string("ads per=1m"), std::string("ads most=0 per=1m"),
+        std::string("ads most=1000001 per=1m"), std::string("ads most=3 per=0"), std::string("ads most=3 per=8d"),
+        std::string("ads most=3 in=1m"), std::string("ads 3/1m"), long_name + " most=3 per=1m"}) {
+    const auto rules = ParseRateLimits(wrong);
+    ASSERT_FALSE(rules.ok()) << wrong;
+    EXPECT_NE(rules.status().message().find("marketing most=3 per=1h"), std::string_view::npos);
+  }
+  EXPECT_FALSE(ParseRateLimits("a most=1 per=1m, a most=2 per=1m").ok());
+}
+
 TEST(RetentionRules, IngestStreamsAndTheirDeadLettersHaveOne) {
   const auto rules = WithDefaults(*ParseRetention("bulk entries=5"), {"notifications_stream", "bulk"});
   ASSERT_EQ(rules.size(), 4u);

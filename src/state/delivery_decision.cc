@@ -1,5 +1,7 @@
 #include "state/delivery_decision.h"
 
+#include <atomic>
+
 #include "base/log.h"
 #include "state/time_zone.h"
 
@@ -25,11 +27,14 @@ base::Result<std::optional<int64_t>> QuietUntil(const QuietHours& quiet, int64_t
   return std::optional<int64_t>();
 }
 
-Decision Decide(const Preferences& preferences, std::string_view category, model::Priority priority, int64_t now_ms) {
+Decision Decide(const Preferences& preferences, std::string_view category, model::Priority priority, int64_t now_ms,
+                Held held) {
   if (preferences.Mutes(category)) return {.what = Decision::What::kMute};
-  if (!preferences.quiet_hours || priority == model::Priority::kCritical) return {};
+  if (!preferences.quiet_hours || priority == model::Priority::kCritical || held == Held::kYes) return {};
   const auto until = QuietUntil(*preferences.quiet_hours, now_ms);
   if (!until.ok()) {
+    static std::atomic<uint64_t> times{0};
+    if (times++ % 1'000 != 0) return {};  // the first says it all
     base::Log(base::Level::kWarn, "quiet_hours_unknown",
               {{"tz", preferences.quiet_hours->tz}, {"why", until.status().message()}});
     return {};

@@ -54,6 +54,13 @@ TEST(DecisionTest, CriticalPassesQuietHours) {
             What::kDeliver);
 }
 
+TEST(DecisionTest, HeldOnceButMutedStill) {
+  Preferences both = Quiet("UTC", 0, 0, 12, 0);
+  both.mute = {"ads"};
+  EXPECT_EQ(Decide(both, "x", Priority::kLow, At("2026-01-01T01:00:00Z"), Held::kYes).what, What::kDeliver);
+  EXPECT_EQ(Decide(both, "ads", Priority::kLow, At("2026-01-01T01:00:00Z"), Held::kYes).what, What::kMute);
+}
+
 TEST(DecisionTest, AZoneThatHasGoneHoldsNothing) {
   EXPECT_EQ(Decide(Quiet("Europe/Atlantis", 0, 0, 23, 59), "", Priority::kLow, 0).what, What::kDeliver);
 }

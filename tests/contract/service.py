@@ -20,6 +20,7 @@ from stores import Store  # noqa: E402
 
 WAIT_S = 60  # for what must happen; no measure of speed
 LOG_MAX = 200  # log_max_entries of the services under test: no case keeps more in one log, but the one about limits
+LIMITED_CATEGORY = "limited"  # the only one with a rate limit
 GONE = (OSError, EOFError)
 
 
@@ -83,7 +84,8 @@ class Service:
             place = directory / f"node{n}"
             place.mkdir(parents=True)
             node = Server(binary, place)
-            node.settings |= {"store": store.url(), "log_max_entries": str(LOG_MAX), "log_level": "info", **(settings or {})}
+            node.settings |= {"store": store.url(), "log_max_entries": str(LOG_MAX), "log_level": "info",
+                              "rate_limits": f"{LIMITED_CATEGORY} most=2 per=4s", **(settings or {})}
             if store.name == "embedded":
                 node.settings["redis_listen"] = "127.0.0.1:0"
             self.nodes.append(node)
