@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "model/topic.h"
 #include "notifier/counters.h"
 #include "notifier/digest.h"
@@ -144,13 +145,22 @@ void RedisDelivery::AskAgain(const std::shared_ptr<Errand>& errand, uint64_t tag
     errand->said = {};
     return Decide(errand);
   }
-  logs_.FindPreferences(user, [this, errand, user](const Result<logs::TaggedPreferences>& found) {
-    if (!found.ok()) return End(errand, found.status());
+  logs_.FindPreferences(user, [this, errand, user, tag](const Result<logs::TaggedPreferences>& found) {
+    auto said = Readable(tag, found);
+    if (!said.ok()) return End(errand, said.status());
     if (known_.size() >= kMaxKnown) known_.clear();
-    known_.insert_or_assign(user, *found);
-    errand->said = *found;
+    known_.insert_or_assign(user, *said);
+    errand->said = *said;
     Decide(errand);
   });
+}
+
+Result<logs::TaggedPreferences> RedisDelivery::Readable(uint64_t tag, const Result<logs::TaggedPreferences>& found) {
+  if (found.ok() && found->tag != 0) return *found;
+  if (!found.ok() && found.status().code() != Code::kCorruption) return found.status();
+  base::Log(base::Level::kError, "preferences_unreadable",
+            {{"why", found.ok() ? "they are gone" : found.status().message()}});
+  return logs::TaggedPreferences{tag, std::make_shared<const state::Preferences>()};
 }
 
 void RedisDelivery::End(const std::shared_ptr<Errand>& errand, const Status& status) {

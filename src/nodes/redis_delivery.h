@@ -100,6 +100,11 @@ class RedisDelivery {
 
   static const state::RateLimits kNoLimits;
 
+  // What is to be asked where a log's head has `tag`, as far as it was found. A record that cannot be read, or is not
+  // there, must not stop a stream: then nothing is preferred. A failure is the store's.
+  static base::Result<logs::TaggedPreferences> Readable(uint64_t tag,
+                                                        const base::Result<logs::TaggedPreferences>& found);
+
  private:
   static constexpr size_t kMaxKnown = 10'000;
   static constexpr int kMostRounds = 5;

@@ -79,9 +79,15 @@ void RedisDigests::Ended(const std::shared_ptr<Ending>& ending, Result<logs::App
   if (!appended.ok()) return Close();  // the next look finds it again
   if (appended->other_preferences) {
     if (++ending->rounds > kMostRounds) return Close();
-    logs_.FindPreferences(ending->window.user, [this, ending](const Result<logs::TaggedPreferences>& found) {
-      if (!found.ok()) return Close();
-      ending->said = *found;
+    if (*appended->other_preferences == 0) {
+      ending->said = {};
+      return End(ending);
+    }
+    const uint64_t tag = *appended->other_preferences;
+    logs_.FindPreferences(ending->window.user, [this, ending, tag](const Result<logs::TaggedPreferences>& found) {
+      auto said = RedisDelivery::Readable(tag, found);
+      if (!said.ok()) return Close();
+      ending->said = *said;
       End(ending);
     });
     return;

@@ -9,6 +9,7 @@
 #include "logs/user_logs.h"
 #include "server/migrate_end.h"
 #include "server/migrate_schedule.h"
+#include "state/rate_limit.h"
 #include "storage/committer.h"
 #include "storage/families.h"
 #include "storage/store.h"
@@ -117,6 +118,13 @@ class EmbeddedEnd final : public MigrationEnd {
   }
 
   Status ReadLogs(const std::vector<std::string>&, int64_t now_ms, const Take& take) override {
+    auto windows = store_->Iterate(Family::kMeta, "limit/", "limit0");
+    for (windows->SeekToFirst(); windows->Valid(); windows->Next()) {
+      auto window = state::DecodeWindow(windows->value());
+      if (!window.ok()) return window.status();
+      if (window->summed > 0) return Status(Code::kConflict, kUntoldDigests);
+    }
+    RETURN_IF_ERROR(windows->status());
     auto heads = store_->Iterate(Family::kHeads, "", "");
     UserRecord record;
     bool has_head = false;

@@ -32,6 +32,11 @@ struct UserRecord {
   std::vector<std::pair<std::string, int64_t>> mark_ids;  // `mid`, and when; those still remembered
 };
 
+// Of a source in which a rate limit has summed up what no digest has told yet.
+inline constexpr char kUntoldDigests[] =
+    "rate limits have summed up notifications that no digest has told yet, and that cannot be migrated: let the server "
+    "run until their windows are over";
+
 using RespCommand = std::vector<std::string>;
 
 // A notification that waits for its time, and the ingest stream it came by. Ends at the first failure.

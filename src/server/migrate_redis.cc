@@ -46,6 +46,18 @@ Status Damaged(std::string_view user) {
   return Status(Code::kCorruption, "the log of user `" + std::string(user) + "` on the Redis cannot be read");
 }
 
+// KEYS: windows of rate limits. Answers in how many of them something is summed up.
+const redis::Script& UntoldScript() {
+  static const redis::Script script(R"lua(
+local untold = 0
+for _, packed in ipairs(redis.call('HVALS', KEYS[1])) do
+  if cmsgpack.unpack(packed)[3] > 0 then untold = untold + 1 end
+end
+return untold
+)lua");
+  return script;
+}
+
 class RedisEnd final : public MigrationEnd {
  public:
   explicit RedisEnd(redis::Deployment deployment)
@@ -133,6 +145,13 @@ class RedisEnd final : public MigrationEnd {
   }
 
   Status ReadLogs(const std::vector<std::string>& streams, int64_t now_ms, const Take& take) override {
+    for (int bucket = 0; bucket < logs::kBuckets; ++bucket) SendEval(UntoldScript(), logs::WindowsKey(bucket), {});
+    auto untold = Wait();
+    if (!untold.ok()) return untold.status();
+    for (const RespReply& reply : *untold) {
+      RETURN_IF_ERROR(StatusOf(reply));
+      if (reply.integer > 0) return Status(Code::kConflict, kUntoldDigests);
+    }
     std::map<std::string, std::string> names;
     for (const std::string& stream : streams) {
       const std::string scheduled = stream + std::string(notifier::kScheduledSuffix);
