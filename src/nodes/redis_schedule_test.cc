@@ -27,17 +27,17 @@ using notifier::SchedulePlace;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr char kStream[] = "s";
+constexpr char kStream[] = "s", kOther[] = "other";
 constexpr int64_t kStart = 1'700'000'000'000;
 
-std::string NidOf(EntryId id) { return id.ToString() + "@" + kStream; }
+std::string NidOf(EntryId id, const char* stream = kStream) { return id.ToString() + "@" + stream; }
 
-notifier::Timer Later(EntryId id, const std::string& user, int64_t due_ms) {
+notifier::Timer Later(EntryId id, const std::string& user, int64_t due_ms, const char* stream = kStream) {
   model::Notification notification;
   notification.users = {user};
   notification.message = "m";
   notification.deliver_at_ms = due_ms;
-  return notifier::ScheduledTimer(NidOf(id), notification);
+  return notifier::ScheduledTimer(NidOf(id, stream), notification);
 }
 notifier::Timer Held(EntryId id, const std::string& user, int64_t until_ms) {
   model::Notification notification;
@@ -57,7 +57,9 @@ class ScheduleNode final : public TestNode {
           logs::RedisLogsOptions{.max_entries = 1'000'000, .clock = &wall_, .node = name(), .listener = nullptr});
       schedule_ = std::make_unique<RedisSchedule>(core(), redis(), wall_, *timed_logs_, kStream,
                                                   [this](std::vector<logs::Appended> more) { grown_ += more.size(); });
-      schedules_ = std::make_unique<RedisSchedules>(redis(), std::vector<std::string>{kStream, "other"});
+      other_ = std::make_unique<RedisSchedule>(core(), redis(), wall_, *timed_logs_, kOther,
+                                               [](const std::vector<logs::Appended>&) {});
+      schedules_ = std::make_unique<RedisSchedules>(redis(), std::vector<std::string>{kStream, kOther});
     });
     PrepareLogs();
     std::promise<base::Status> raised;
@@ -65,12 +67,16 @@ class ScheduleNode final : public TestNode {
       timed_logs_->RaiseFence(kStream, fence, [&](const base::Status& status) { raised.set_value(status); });
     });
     EXPECT_TRUE(raised.get_future().get().ok());
-    OnCore([&] { schedule_->timers().Begin(fence); });
+    OnCore([&] {
+      schedule_->timers().Begin(fence);
+      other_->timers().Begin(fence);
+    });
   }
   ~ScheduleNode() override {
     End([this] {
       schedules_.reset();
       schedule_.reset();
+      other_.reset();
       timed_logs_.reset();
     });
   }
@@ -84,6 +90,9 @@ class ScheduleNode final : public TestNode {
   }
   base::Status Add(std::vector<notifier::Timer> timers) {
     return Answer<base::Status>([&](auto then) { schedule_->Add(timers, then); });
+  }
+  base::Status AddToOther(std::vector<notifier::Timer> timers) {
+    return Answer<base::Status>([&](auto then) { other_->Add(timers, then); });
   }
   base::Status Hold(std::vector<notifier::Timer> timers) {
     return Answer<base::Status>([&](auto then) { schedule_->Hold(timers, then); });
@@ -118,7 +127,7 @@ class ScheduleNode final : public TestNode {
 
   base::ManualClock wall_;
   std::unique_ptr<logs::RedisLogs> timed_logs_;
-  std::unique_ptr<RedisSchedule> schedule_;
+  std::unique_ptr<RedisSchedule> schedule_, other_;
   std::unique_ptr<RedisSchedules> schedules_;
   size_t grown_ = 0;
 };
@@ -167,24 +176,28 @@ TEST(RedisScheduleTest, ACancelledOneIsKnownAndNeverFires) {
 TEST(RedisScheduleTest, PagesAreInTheOrderOfTimeOverStreamsAndUsers) {
   Server server;
   ScheduleNode node(server, 1, kStart);
-  std::vector<notifier::Timer> timers, held;
+  std::vector<notifier::Timer> timers, held, others;
   std::vector<std::string> wanted;
   for (uint64_t i = 0; i < 60; ++i) timers.push_back(Later(Id(i), "a", kStart + 1'000));
   for (uint64_t i = 0; i < 60; ++i) {
-    wanted.push_back(Id(i).ToString());
+    others.push_back(Later(Id(i), "a", kStart + 1'000, kOther));
+    wanted.push_back(NidOf(Id(i), kOther));
+    wanted.push_back(NidOf(Id(i)));
     for (const char* user : {"b", "c"}) {
       held.push_back(Held(Id(i), user, kStart + 1'000));
-      wanted.push_back(Id(i).ToString() + user);
+      wanted.push_back(NidOf(Id(i)) + user);
     }
   }
   ASSERT_TRUE(node.Add(timers).ok());
   ASSERT_TRUE(node.Hold(held).ok());
+  ASSERT_TRUE(node.AddToOther(others).ok());
   std::vector<std::string> listed;
   SchedulePlace after;
   for (bool more = true; more;) {
     const SchedulePage page = node.List(after, 7);
     ASSERT_FALSE(page.lines.empty());
-    for (const auto& line : page.lines) listed.push_back(line.place.id.ToString() + line.place.user);
+    for (const auto& line : page.lines)
+      listed.push_back(line.place.id.ToString() + "@" + line.place.stream + line.place.user);
     after = page.lines.back().place;
     more = page.more;
   }
