@@ -2,7 +2,8 @@
 """Three nodes on a Redis Cluster (three primaries, three replicas, appendfsync always) under load, and everything that may
 break breaks: a node is killed (-9) every few seconds, the node that routes is frozen for twice its lease, a Redis
 primary is killed and started again. Nothing is lost, nothing comes to the wrong user, order is kept, what comes twice
-has the same nid, and no log has anything twice.
+has the same nid, and no log has anything twice. What was published for later (`deliver_at`) comes once, never early, and
+not at all if it was cancelled.
 
     chaos.py --tocsin BINARY [--seconds 180] [--users 3000] [--rate 500] [--every 5] [--seed N]"""
 
@@ -87,12 +88,15 @@ class Faults:
 
 
 async def test(options: argparse.Namespace, directory: Path) -> int:
+    from later import Later
     from nodes import loaded, verdict
     from stores import Cluster
 
     store = Cluster(directory)
     async with loaded(options, directory, store, 3, 0.1) as (nodes, load):
         faults = Faults(nodes, store, load.world.random("faults"), options.every)
+        later = Later(nodes, load.world.random("later"))
+        scheduling = asyncio.create_task(later.run())
         tasks = [
             asyncio.create_task(faults.kill_nodes()),
             asyncio.create_task(faults.freeze_router(options.seconds * 0.25)),
@@ -105,10 +109,14 @@ async def test(options: argparse.Namespace, directory: Path) -> int:
             faults.over = True
             await asyncio.gather(*tasks)
         finally:
+            later.publishing = False
             for task in tasks:
                 task.cancel()
+        await scheduling
         faults.say(f"{faults.kills} nodes were killed; it is quiet now")
-        return verdict(load, nodes, await load.settle())
+        report = await load.settle()
+        load.world.unexpected += await later.findings()
+        return verdict(load, nodes, report)
 
 
 if __name__ == "__main__":
