@@ -25,11 +25,11 @@ int64_t Near(int64_t ms) { return ms < -kFarMs ? -kFarMs : ms > kFarMs ? kFarMs 
 
 // The library tells by exceptions; they end here.
 base::Result<TimeZone> TimeZone::Find(std::string_view name) {
+  constexpr char kNoZones[] = "this server has no time zone data: its operator installs the package tzdata";
   try {
-    date::get_tzdb();
-  } catch (const std::exception& e) {
-    return Status(Code::kUnavailable,
-                  "this server has no time zone data (the package tzdata): " + std::string(e.what()));
+    if (date::get_tzdb().zones.empty()) return Status(Code::kUnavailable, kNoZones);
+  } catch (const std::exception&) {
+    return Status(Code::kUnavailable, kNoZones);
   }
   try {
     const date::time_zone* zone = date::locate_zone(name);
