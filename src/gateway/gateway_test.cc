@@ -35,7 +35,7 @@ class Service {
     logs_ = std::make_unique<logs::UserLogs>(*store_, base::SystemClock(),
                                              logs::UserLogsOptions{.max_entries = 10'000, .id_floor = {}}, &fanout_);
     preferences_ = std::make_unique<logs::UserPreferences>(*store_, *logs_);
-    delivery_ = std::make_unique<notifier::Delivery>(*logs_);
+    delivery_ = std::make_unique<notifier::Delivery>(*store_, base::SystemClock(), *logs_);
     schedule_ = std::make_unique<notifier::Schedule>(*store_, base::SystemClock(), *delivery_);
     router_ = std::make_unique<notifier::Router>(*streams_, *delivery_, *schedule_, base::SystemClock(),
                                                  std::vector<std::string>{"notifications_stream"});

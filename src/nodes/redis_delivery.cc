@@ -6,6 +6,7 @@
 #include "model/topic.h"
 #include "notifier/counters.h"
 #include "notifier/digest.h"
+#include "notifier/expiry_timer.h"
 #include "notifier/rendered_item.h"
 #include "state/delivery_decision.h"
 
@@ -46,6 +47,10 @@ void RedisDelivery::Load::Add(Parcel parcel) {
     auto [found, is_new] = user_at_.try_emplace(user, users_.size());
     if (is_new) users_.push_back({user, {}});
     users_[found->second].second.push_back(items_.size());
+  }
+  if (parcel.notification->expires_at_ms) {
+    ends_.push_back(notifier::ExpiryTimer(parcel.nid, parcel.users, parcel.notification->users.size(),
+                                          *parcel.notification->expires_at_ms));
   }
   items_.push_back({{.source = parcel.source,
                      .nid = std::move(parcel.nid),
@@ -181,7 +186,9 @@ void RedisDelivery::Close(const std::shared_ptr<Load>& load) {
   if (--load->waiting_ > 0) return;
   Tell(*load);
   if (load->failure_.ok() && load->abandoned_) load->failure_ = Status(Code::kCancelled, "abandoned");
-  std::exchange(load->then_, nullptr)(load->failure_);
+  if (!load->failure_.ok() || load->ends_.empty()) return std::exchange(load->then_, nullptr)(load->failure_);
+  // Before the load counts as delivered: done again, it puts what is missing.
+  expiry_.Put(load->ends_, [load](const Status& put) { std::exchange(load->then_, nullptr)(put); });
 }
 
 }  // namespace tocsin::nodes

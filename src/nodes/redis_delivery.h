@@ -28,6 +28,7 @@
 #include "logs/redis_logs.h"
 #include "logs/text_map.h"
 #include "model/notification.h"
+#include "nodes/redis_expiry.h"
 #include "runtime/core.h"
 #include "state/delivery_decision.h"
 #include "state/rate_limit.h"
@@ -72,6 +73,7 @@ class RedisDelivery {
     std::vector<std::pair<std::string, std::vector<size_t>>> users_;  // with their items, in order
     std::unordered_map<std::string, size_t> user_at_;
     size_t bytes_ = 0;
+    std::vector<notifier::Timer> ends_;  // of those that expire
     // Meaningful while it is delivered.
     std::function<void(const base::Status&)> then_;
     uint64_t fence_ = 0;
@@ -84,10 +86,11 @@ class RedisDelivery {
   };
 
   // Nothing is owned. On the store Core, as `logs` is. `stream` is the one whose fencing number counts, `source` the
-  // one that the logs take the items for. Without `hold` there are no quiet hours.
-  RedisDelivery(logs::RedisLogs& logs, std::string stream, std::string source, Appended appended,
+  // one that the logs take the items for; `expiry` is of the same stream. Without `hold` there are no quiet hours.
+  RedisDelivery(logs::RedisLogs& logs, RedisExpiry& expiry, std::string stream, std::string source, Appended appended,
                 const state::RateLimits& limits = kNoLimits, Hold hold = nullptr)
       : logs_(logs),
+        expiry_(expiry),
         stream_(std::move(stream)),
         source_(std::move(source)),
         appended_(std::move(appended)),
@@ -118,6 +121,7 @@ class RedisDelivery {
   void Close(const std::shared_ptr<Load>& load);
 
   logs::RedisLogs& logs_;
+  RedisExpiry& expiry_;
   const std::string stream_, source_;
   const Appended appended_;
   const state::RateLimits& limits_;

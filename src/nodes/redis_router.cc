@@ -124,10 +124,11 @@ RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::Redis
       node_(node),
       start_(std::move(start)),
       routed_key_(StreamKey(stream_, "routed")),
-      delivery_(logs, stream_, stream_, std::move(appended), limits, schedule.Holder()),
+      delivery_(logs, schedule.expiry(), stream_, stream_, std::move(appended), limits, schedule.Holder()),
       lease_(core, client, StreamKey(stream_, "lease"), std::move(node), *this),
       count_(kMostAtOnce) {
   Drive(schedule_.timers());
+  Drive(schedule_.expiry().timers());
 }
 
 uint64_t RedisRouter::NewTerm() {

@@ -12,7 +12,8 @@ namespace tocsin::nodes {
 RedisSchedule::RedisSchedule(runtime::Core& core, redis::Client& client, const base::Clock& wall, logs::RedisLogs& logs,
                              std::string stream, RedisDelivery::Appended appended, const state::RateLimits& limits)
     : stream_(std::move(stream)),
-      delivery_(logs, stream_, stream_ + std::string(notifier::kScheduledSuffix), std::move(appended), limits,
+      expiry_(core, client, wall, logs, stream_),
+      delivery_(logs, expiry_, stream_, stream_ + std::string(notifier::kScheduledSuffix), std::move(appended), limits,
                 Holder()),
       timers_(core, client, wall, stream_, notifier::TimerKind::kDeliver, KeepFired::kYes, *this) {}
 

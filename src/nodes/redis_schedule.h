@@ -25,6 +25,8 @@ class RedisSchedule final : private RedisTimerAction {
 
   // To be driven by who holds the stream.
   RedisTimers& timers() { return timers_; }
+  // Ends what was delivered of the stream, in its time; to be driven as well.
+  RedisExpiry& expiry() { return expiry_; }
 
   // In the order of the stream; what was added once is never added again. Made by notifier::ScheduledTimer().
   void Add(const std::vector<notifier::Timer>& timers, std::function<void(const base::Status&)> then) {
@@ -43,6 +45,7 @@ class RedisSchedule final : private RedisTimerAction {
   void OnPending(int64_t more) override;
 
   const std::string stream_;
+  RedisExpiry expiry_;
   RedisDelivery delivery_;
   RedisTimers timers_;
 };

@@ -3,6 +3,7 @@
 #include "model/topic.h"
 #include "notifier/counters.h"
 #include "notifier/digest.h"
+#include "notifier/expiry_timer.h"
 #include "notifier/rate_limiter.h"
 #include "notifier/rendered_item.h"
 #include "notifier/schedule.h"
@@ -26,7 +27,9 @@ Status Delivery::Deliver(const Parcel& parcel, Batch& batch) {
     if (*verdict == Verdict::kDone) continue;
     RETURN_IF_ERROR(user_logs_.Append(user, item, parcel.source, batch));
   }
-  return base::Ok();
+  if (item.traits.expires_ms == 0 || parcel.users.empty()) return base::Ok();
+  const size_t everybody = parcel.notification.users.size();
+  return expiry_.Put(ExpiryTimer(parcel.nid, parcel.users, everybody, item.traits.expires_ms), batch);
 }
 
 // A repeat is not asked about: it would be held, or counted, a second time.

@@ -18,6 +18,7 @@
 #include "logs/user_logs.h"
 #include "logs/user_preferences.h"
 #include "model/notification.h"
+#include "notifier/expiry.h"
 #include "state/delivery_decision.h"
 #include "storage/committer.h"
 #include "storage/store.h"
@@ -40,8 +41,12 @@ struct Parcel {
 // As a participant it only counts, once a turn is committed.
 class Delivery final : public storage::Participant {
  public:
-  // Not owned.
-  explicit Delivery(logs::UserLogs& user_logs) : user_logs_(user_logs) {}
+  // Nothing is owned.
+  Delivery(const storage::Store& store, const base::Clock& clock, logs::UserLogs& user_logs)
+      : user_logs_(user_logs), expiry_(store, clock, user_logs) {}
+
+  // Ends what was delivered, in its time. Registered with the committer behind who delivers and before the logs.
+  Expiry& expiry() { return expiry_; }
 
   // What is asked before anything is delivered; set before the first turn. Without it all is delivered at once.
   void Ask(logs::UserPreferences& preferences, Schedule& schedule, RateLimiter& limiter) {
@@ -62,6 +67,7 @@ class Delivery final : public storage::Participant {
   base::Result<Verdict> Decide(const Parcel& parcel, const std::string& user, storage::Batch& batch);
 
   logs::UserLogs& user_logs_;
+  Expiry expiry_;
   logs::UserPreferences* preferences_ = nullptr;
   Schedule* schedule_ = nullptr;
   RateLimiter* limiter_ = nullptr;

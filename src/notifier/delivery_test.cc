@@ -43,7 +43,7 @@ class DeliveryTest : public testing::Test {
     logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                              logs::UserLogsOptions{.max_entries = 1'000'000, .id_floor = {}}, nullptr);
     preferences_ = std::make_unique<logs::UserPreferences>(*store_, *logs_);
-    delivery_ = std::make_unique<Delivery>(*logs_);
+    delivery_ = std::make_unique<Delivery>(*store_, clock_, *logs_);
     schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
     limiter_ = std::make_unique<RateLimiter>(*store_, clock_, state::RateLimits(rules_), *delivery_);
     delivery_->Ask(*preferences_, *schedule_, *limiter_);

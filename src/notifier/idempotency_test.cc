@@ -34,7 +34,7 @@ class IdempotencyTest : public testing::Test {
         *store_, clock_, std::vector<storage::Participant*>{streams_.get(), idempotency_.get()});
     user_logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                                   logs::UserLogsOptions{.max_entries = 100, .id_floor = {}}, nullptr);
-    delivery_ = std::make_unique<Delivery>(*user_logs_);
+    delivery_ = std::make_unique<Delivery>(*store_, clock_, *user_logs_);
     schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
     publisher_ = std::make_unique<EmbeddedPublisher>(*store_, *committer_, *streams_, *idempotency_, *schedule_, "s");
   }

@@ -34,7 +34,7 @@ class RouterTest : public testing::Test {
     streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
     logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                              logs::UserLogsOptions{.max_entries = 100'000, .id_floor = {}}, nullptr);
-    delivery_ = std::make_unique<Delivery>(*logs_);
+    delivery_ = std::make_unique<Delivery>(*store_, clock_, *logs_);
     schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
     router_ = std::make_unique<Router>(*streams_, *delivery_, *schedule_, clock_,
                                        std::vector<std::string>{std::string(kDefaultStream), "second"});

@@ -35,7 +35,7 @@ class ScheduleTest : public testing::Test, public logs::LogListener {
     streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
     logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                              logs::UserLogsOptions{.max_entries = 1'000'000, .id_floor = {}}, this);
-    delivery_ = std::make_unique<Delivery>(*logs_);
+    delivery_ = std::make_unique<Delivery>(*store_, clock_, *logs_);
     schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
     router_ = std::make_unique<Router>(*streams_, *delivery_, *schedule_, clock_,
                                        std::vector<std::string>{std::string(kDefaultStream)});

@@ -109,7 +109,7 @@ void World::Open() {
   streams_ = std::make_unique<streams::StreamEngine>(*store_, clock_);
   logs_ = std::make_unique<logs::UserLogs>(*store_, clock_,
                                            logs::UserLogsOptions{.max_entries = 1'000'000, .id_floor = {}}, this);
-  delivery_ = std::make_unique<notifier::Delivery>(*logs_);
+  delivery_ = std::make_unique<notifier::Delivery>(*store_, clock_, *logs_);
   schedule_ = std::make_unique<notifier::Schedule>(*store_, clock_, *delivery_);
   router_ = std::make_unique<notifier::Router>(*streams_, *delivery_, *schedule_, clock_,
                                                std::vector<std::string>{std::string(notifier::kDefaultStream)});
