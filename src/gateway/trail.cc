@@ -88,8 +88,8 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
     auto notification = wire::FromEntry(fields, entry_.id.ms);
     if (!notification.ok()) return OnDeadLetter(std::string(notification.status().message()));
     users_ = std::move(notification->users);
+    if (entry_.scheduled_ms) return OnScheduled();  // on a Redis a little before it counts as routed
     if (!entry_.routed) return OnPending();
-    if (entry_.scheduled_ms) return OnScheduled();
     entry_.held.empty() ? TraceAll() : OnHeld();
   }
 
