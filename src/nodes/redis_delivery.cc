@@ -33,7 +33,9 @@ struct RedisDelivery::Errand {
   size_t bytes = 0;
   logs::TaggedPreferences said{};  // what is asked
   logs::AppendRequest request{};
+  bool known = false;         // `said` was, and may be old
   std::vector<What> whats{};  // of the items
+  std::vector<bool> held{};   // the items that are in the schedule
   size_t waiting = 0;         // answers of the schedule, and the decision's own share
   int rounds = 0;
   Status failure{};
@@ -81,7 +83,11 @@ void RedisDelivery::Append(const std::shared_ptr<Load>& load) {
     errand->bytes = kAppendCost;
     const auto& [user, items] = load->users_[errand->at];
     for (size_t at : items) errand->bytes += load->items_[at].item.json.size();
-    if (auto known = known_.find(user); known != known_.end()) errand->said = known->second;
+    errand->held.resize(items.size());
+    if (auto known = known_.find(user); known != known_.end()) {
+      errand->said = known->second;
+      errand->known = true;
+    }
     load->under_way_ += errand->bytes;
     ++load->waiting_;
     Decide(errand);
@@ -101,14 +107,18 @@ void RedisDelivery::Decide(const std::shared_ptr<Errand>& errand) {
                      .preferences_tag = errand->said.tag};
   errand->whats.clear();
   errand->waiting = 1;
-  for (size_t at : items) {
-    const Load::Item& asked = load.items_[at];
+  std::vector<std::pair<size_t, int64_t>> to_hold;  // items, and until when
+  for (size_t n = 0; n < items.size(); ++n) {
+    const Load::Item& asked = load.items_[items[n]];
     const model::Notification& notification = *asked.notification;
     logs::AppendRequest::Item& item = errand->request.items.emplace_back(asked.item);
     Decision decision;
-    if (errand->said.tag != 0) {
+    if (errand->held[n]) {
+      decision.what = What::kHold;
+    } else if (errand->said.tag != 0) {
       decision = state::Decide(*errand->said.preferences, notification.category, notification.priority, asked.at_ms,
                                hold_ ? asked.held : state::Held::kYes);
+      if (decision.what == What::kHold) to_hold.emplace_back(n, decision.until_ms);
     }
     errand->whats.push_back(decision.what);
     if (decision.what != What::kDeliver) {
@@ -117,9 +127,13 @@ void RedisDelivery::Decide(const std::shared_ptr<Errand>& errand) {
     } else if (!notifier::IsDigest(item.nid) && !model::IsTopicLog(user)) {  // a topic is no user
       item.limit = limits_.Of(notification.category, notification.priority);
     }
-    if (decision.what != What::kHold) continue;
+  }
+  if (!to_hold.empty() && std::exchange(errand->known, false)) return Look(errand, 0);
+  for (const auto& [n, until_ms] : to_hold) {
     ++errand->waiting;
-    hold_(item.nid, user, notification, decision.until_ms, [this, errand](const Status& held) {
+    const Load::Item& asked = load.items_[items[n]];
+    hold_(asked.item.nid, user, *asked.notification, until_ms, [this, errand, at = n](const Status& held) {
+      if (held.ok()) errand->held[at] = true;
       if (!held.ok()) errand->failure = held;
       if (--errand->waiting == 0) Send(errand);
     });
@@ -150,6 +164,13 @@ void RedisDelivery::AskAgain(const std::shared_ptr<Errand>& errand, uint64_t tag
     errand->said = {};
     return Decide(errand);
   }
+  Look(errand, tag);
+}
+
+// `tag`: of the log's head, as the append was refused; 0: it was not asked yet.
+void RedisDelivery::Look(const std::shared_ptr<Errand>& errand, uint64_t tag) {
+  const std::string& user = errand->load->users_[errand->at].first;
+  errand->known = false;
   logs_.FindPreferences(user, [this, errand, user, tag](const Result<logs::TaggedPreferences>& found) {
     auto said = Readable(tag, found);
     if (!said.ok()) return End(errand, said.status());
@@ -161,7 +182,7 @@ void RedisDelivery::AskAgain(const std::shared_ptr<Errand>& errand, uint64_t tag
 }
 
 Result<logs::TaggedPreferences> RedisDelivery::Readable(uint64_t tag, const Result<logs::TaggedPreferences>& found) {
-  if (found.ok() && found->tag != 0) return *found;
+  if (found.ok() && (found->tag != 0 || tag == 0)) return *found;
   if (!found.ok() && found.status().code() != Code::kCorruption) return found.status();
   base::Log(base::Level::kError, "preferences_unreadable",
             {{"why", found.ok() ? "they are gone" : found.status().message()}});

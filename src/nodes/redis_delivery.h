@@ -13,7 +13,8 @@
 //    (none, to begin with) and refuses where the log's head says that the user has others. So who has none costs
 //    nothing, and who has some costs one more look at the first time.
 // 5. What is held is in the schedule before the log passes it over: a crash between the two repeats a step that changes
-//    nothing.
+//    nothing. So before anything is held, preferences that were known are looked up anew; and what was held stays held
+//    where they change in just this moment.
 #pragma once
 
 #include <cstdint>
@@ -114,6 +115,7 @@ class RedisDelivery {
   struct Errand;  // what one log is to get
   void Append(const std::shared_ptr<Load>& load);
   void Decide(const std::shared_ptr<Errand>& errand);
+  void Look(const std::shared_ptr<Errand>& errand, uint64_t tag);
   void Send(const std::shared_ptr<Errand>& errand);
   void AskAgain(const std::shared_ptr<Errand>& errand, uint64_t tag);
   void End(const std::shared_ptr<Errand>& errand, const base::Status& status);

@@ -7,6 +7,7 @@
 
 #include "nodes/nodes_fixture.h"
 #include "nodes/redis_digests.h"
+#include "nodes/redis_expiry.h"
 #include "notifier/digest.h"
 
 namespace tocsin::nodes {
@@ -33,7 +34,8 @@ class DeliveryNode final : public TestNode {
         then(hold_fails_ ? Status(base::Code::kUnavailable, "planted") : base::Ok());
       };
       const auto appended = [](const std::vector<logs::Appended>&) {};
-      delivery_ = std::make_unique<RedisDelivery>(*timed_logs_, "s", "s", appended, limits_, hold);
+      expiry_ = std::make_unique<RedisExpiry>(core(), redis(), wall_, *timed_logs_, "s");
+      delivery_ = std::make_unique<RedisDelivery>(*timed_logs_, *expiry_, "s", "s", appended, limits_, hold);
       digests_ = std::make_unique<RedisDigests>(
           core(), *timed_logs_, limits_, [] { return true; }, hold, appended);
     });
@@ -43,6 +45,7 @@ class DeliveryNode final : public TestNode {
     End([this] {
       digests_.reset();
       delivery_.reset();
+      expiry_.reset();
       timed_logs_.reset();
     });
   }
@@ -91,6 +94,7 @@ class DeliveryNode final : public TestNode {
   bool hold_fails_ = false;
   std::vector<std::string> held_;
   std::unique_ptr<logs::RedisLogs> timed_logs_;
+  std::unique_ptr<RedisExpiry> expiry_;
   std::unique_ptr<RedisDelivery> delivery_;
   std::unique_ptr<RedisDigests> digests_;
 };
@@ -146,6 +150,25 @@ TEST(RedisDeliveryTest, IsHeldBeforeItIsPassedOver) {
   EXPECT_TRUE(node.Deliver(1, {"ann", "bob"}).ok());
   EXPECT_THAT(node.Nids("ann"), ElementsAre("2-0"));
   EXPECT_THAT(node.Nids("bob"), ElementsAre("1-0"));
+}
+
+// What was known of the user may be old: to hold by it would be to deliver twice.
+TEST(RedisDeliveryTest, LooksAnewBeforeItHolds) {
+  Server server;
+  DeliveryNode node(server, "a");
+  ASSERT_TRUE(node.Prefer("ann", QuietNow()).ok());
+  EXPECT_TRUE(node.Deliver(1, {"ann"}).ok());
+  EXPECT_TRUE(node.Deliver(2, {"ann"}).ok());
+  EXPECT_THAT(node.Held(), ElementsAre("1-0 ann", "2-0 ann"));
+  ASSERT_TRUE(node.Prefer("ann", {}).ok());
+  EXPECT_TRUE(node.Deliver(3, {"ann"}).ok());
+  ASSERT_TRUE(node.Prefer("ann", QuietNow()).ok());
+  EXPECT_TRUE(node.Deliver(4, {"ann"}).ok());
+  ASSERT_TRUE(node.Prefer("ann", {.mute = {"news"}}).ok());
+  EXPECT_TRUE(node.Deliver(5, {"ann"}, "news").ok());
+  EXPECT_TRUE(node.Deliver(6, {"ann"}).ok());
+  EXPECT_THAT(node.Held(), ElementsAre("1-0 ann", "2-0 ann", "4-0 ann"));
+  EXPECT_THAT(node.Nids("ann"), ElementsAre("3-0", "6-0"));
 }
 
 TEST(RedisDigestsTest, TwoNodesTellOnce) {

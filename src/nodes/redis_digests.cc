@@ -22,6 +22,7 @@ struct RedisDigests::Ending {
   logs::TaggedPreferences said{};
   What what = What::kDeliver;
   int rounds = 0;
+  bool held = false;  // it is in the schedule, and stays there
 };
 
 void RedisDigests::Tick() {
@@ -49,6 +50,7 @@ void RedisDigests::Tick() {
 }
 
 void RedisDigests::End(const std::shared_ptr<Ending>& ending) {
+  if (ending->held) return Send(ending);
   state::Decision decision;
   if (ending->said.tag != 0) {
     decision =
@@ -56,8 +58,10 @@ void RedisDigests::End(const std::shared_ptr<Ending>& ending) {
   }
   ending->what = decision.what;
   if (decision.what != What::kHold) return Send(ending);
-  hold_(ending->nid, ending->window.user, ending->digest, decision.until_ms,
-        [this, ending](const Status& held) { return held.ok() ? Send(ending) : Close(); });
+  hold_(ending->nid, ending->window.user, ending->digest, decision.until_ms, [this, ending](const Status& held) {
+    ending->held = held.ok();
+    return held.ok() ? Send(ending) : Close();
+  });
 }
 
 void RedisDigests::Send(const std::shared_ptr<Ending>& ending) {
