@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "gateway/connection.h"
 #include "model/limits.h"
+#include "model/topic.h"
 
 namespace tocsin::gateway {
 namespace {
@@ -134,6 +135,7 @@ LiveLog& Hub::GetLog(const std::string& user) {
 void Hub::ReleaseLog(LiveLog& log) {
   if (!log.unused()) return;
   backend_.logs.Unwatch(log.user());
+  if (model::IsTopicLog(log.user())) windows_.erase(std::string(model::TopicOf(log.user())));
   logs_.Release(log);
 }
 

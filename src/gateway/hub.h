@@ -19,6 +19,7 @@
 #include "gateway/options.h"
 #include "logs/live_log.h"
 #include "logs/log_store.h"
+#include "logs/text_map.h"
 #include "logs/topic_store.h"
 #include "notifier/publisher.h"
 #include "runtime/core.h"
@@ -98,6 +99,9 @@ class Hub {
                     model::EntryId cursor);
   // What the user follows and where the device stands in topics, with the receipts that are on their way.
   void LoadTopics(const std::string& user, const std::string& device, logs::LogStore::Then<logs::TopicRecords> then);
+  // The newest items of a topic, as of now: read once, for as long as nothing is appended and somebody has the topic
+  // here.
+  void LoadWindow(const std::string& topic, logs::LogStore::Then<std::shared_ptr<const logs::TopicWindow>> then);
   void Apply(std::vector<logs::LogUpdate> updates);
   // Ends the sessions of these users: they come back and are told what became of their logs.
   void EndSessions(const std::function<bool(std::string_view user)>& which);
@@ -110,6 +114,8 @@ class Hub {
   void Tick();
   void SendAway(Connection& connection);
   logs::LiveLog& GetLog(const std::string& user);
+  struct WindowReading;
+  void ReadWindow(std::shared_ptr<WindowReading> reading);
   struct Receipt {
     std::string user, device, topic;
     model::EntryId cursor;
@@ -121,6 +127,8 @@ class Hub {
   const Backend& backend_;
   auth::TokenVerifier tokens_;
   logs::LiveLogs logs_;
+  logs::TextMap<std::shared_ptr<const logs::TopicWindow>> windows_;  // by topic
+  logs::TextMap<std::shared_ptr<WindowReading>> window_readings_;    // under way
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<uint64_t> dirty_;
   std::vector<uint64_t> discarded_;

@@ -1,5 +1,7 @@
 #include "gateway/user_session.h"
 
+#include <set>
+
 #include "base/log.h"
 #include "base/random.h"
 #include "model/topic.h"
@@ -44,6 +46,52 @@ void UserSession::LoadTopics() {
                    [weak = weak_from_this()](const Result<logs::TopicRecords>& records) {
                      if (auto self = weak.lock()) self->session_->OnTopicsLoaded(records);
                    });
+}
+
+void UserSession::TallyTopic(session::ChannelNumber channel, const std::string& topic) {
+  using Window = std::shared_ptr<const logs::TopicWindow>;
+  hub_->LoadWindow(topic, [weak = weak_from_this(), channel, topic](const Result<Window>& window) {
+    auto self = weak.lock();
+    if (!self) return;
+    if (!window.ok()) return self->session_->OnTopicTallied(channel, window.status());
+    self->hub_->backend().logs.topics().States(
+        self->session_->user(), topic, [weak, channel, window = *window](const Result<logs::TopicStates>& states) {
+          auto session = weak.lock();
+          if (!session) return;
+          if (!states.ok()) return session->session_->OnTopicTallied(channel, states.status());
+          session->session_->OnTopicTallied(channel, session::TopicTally{window, *states});
+        });
+  });
+}
+
+void UserSession::StoreTopicMark(std::string i, logs::MarkRequest request, const std::string& topic,
+                                 EntryId counted_from) {
+  auto looked_up = [weak = weak_from_this(), i = std::move(i), request = std::move(request), topic,
+                    counted_from](const Result<std::shared_ptr<const logs::TopicWindow>>& window) {
+    auto self = weak.lock();
+    if (!self) return;
+    if (!window.ok()) return self->session_->OnMarked(i, window.status());
+    logs::TopicMark mark{.user = request.user,
+                         .device = request.device,
+                         .topic = topic,
+                         .op = request.op,
+                         .upto = request.upto,
+                         .mid = request.mid,
+                         .oldest = {},
+                         .counted_from = counted_from,
+                         .items = {}};
+    const std::vector<logs::TopicItem>& items = (*window)->items;
+    if (!items.empty()) mark.oldest = items.front().id;
+    const std::set<std::string_view> nids(request.nids.begin(), request.nids.end());
+    for (const logs::TopicItem& item : items) {
+      if (request.upto ? item.id <= *request.upto : nids.contains(item.nid)) mark.items.push_back(item);
+    }
+    if (mark.upto) mark.upto = std::min(*mark.upto, (*window)->last);
+    self->hub_->backend().logs.topics().Mark(std::move(mark), [weak, i](const Result<logs::Counts>& counts) {
+      if (auto session = weak.lock()) session->session_->OnMarked(i, counts);
+    });
+  };
+  hub_->LoadWindow(topic, std::move(looked_up));
 }
 
 void UserSession::ReadLog(session::ChannelNumber channel, const logs::LiveLog& log, EntryId after, size_t max_entries,

@@ -49,6 +49,9 @@ class UserSession final : public session::SessionHost, public std::enable_shared
   void OpenLog(const std::string& user, const std::string& device) override;
   void OpenTopic(session::ChannelNumber channel, const std::string& topic) override;
   void LoadTopics() override;
+  void TallyTopic(session::ChannelNumber channel, const std::string& topic) override;
+  void StoreTopicMark(std::string i, logs::MarkRequest request, const std::string& topic,
+                      model::EntryId counted_from) override;
   void CloseLog(logs::LiveLog& log) override { hub_->ReleaseLog(log); }
   void ReadLog(session::ChannelNumber channel, const logs::LiveLog& log, model::EntryId after, size_t max_entries,
                size_t max_bytes) override;

@@ -80,6 +80,19 @@ void EmbeddedTopics::Unfollow(const std::string& user, const std::string& topic,
   Change<bool>(std::move(stage), Urgency::kNow, std::move(then));
 }
 
+void EmbeddedTopics::States(const std::string& user, const std::string& topic, Then<TopicStates> then) {
+  auto states = reader_.StatesInTopic(user, topic, storage::Tier::kMemory);
+  if (states.ok() || states.status().code() != Code::kWouldBlock) return then(states);
+  readers_.Submit([this, user, topic, then = BackHome<TopicStates>(std::move(then))] {
+    then(reader_.StatesInTopic(user, topic, storage::Tier::kDisk));
+  });
+}
+
+void EmbeddedTopics::Mark(TopicMark mark, Then<Counts> then) {
+  auto stage = [this, mark = std::move(mark)](storage::Batch& batch) { return user_logs_.MarkTopic(mark, batch); };
+  Change<Counts>(std::move(stage), Urgency::kNow, std::move(then));
+}
+
 void EmbeddedTopics::Ack(const std::string& user, const std::string& device, const std::string& topic, EntryId cursor,
                          Urgency urgency, Done then) {
   auto stage = [this, user, device, topic, cursor](storage::Batch& batch) {

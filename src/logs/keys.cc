@@ -56,6 +56,12 @@ std::string CollapseKey(std::string_view user, std::string_view key) {
   return TagPrefix(user, kCollapseTag).append(key);
 }
 
+std::string TopicStatePrefix(std::string_view user, std::string_view topic) {
+  std::string key = TagPrefix(user, kTopicStateTag).append(topic);
+  key.push_back('\0');
+  return key;
+}
+
 std::string StateKey(std::string_view user, EntryId id) {
   std::string key = TagPrefix(user, kStateTag);
   id.EncodeTo(key);

@@ -12,6 +12,7 @@
 //            <user> 'p'               preferences (state/preferences.h), where there are any
 //            <user> 's' <id>          the state of an item, unless it is kUnread
 //            <user> 'k' <key>         the newest item with that collapse key
+//            <user> 't' <topic> 00 <id>       the state of a topic's item, unless it is kUntouched
 #pragma once
 
 #include <string>
@@ -65,12 +66,14 @@ std::string CursorKey(std::string_view user, std::string_view device, std::strin
 // All keys of a user under one tag of kHeads; the tag's end is PrefixSuccessor of it.
 std::string TagPrefix(std::string_view user, char tag);
 inline constexpr char kHeadTag = 'h', kDeviceTag = 'd', kMarkTag = 'm', kPreferencesTag = 'p', kStateTag = 's',
-                      kCursorTag = 'c', kFollowTag = 'f', kCollapseTag = 'k';
+                      kCursorTag = 'c', kFollowTag = 'f', kCollapseTag = 'k', kTopicStateTag = 't';
 
 std::string EncodeHead(const LogHead& head);
 base::Result<LogHead> DecodeHead(std::string_view user, std::string_view value);
 std::string EncodeDevice(const DeviceRecord& device);
 base::Result<DeviceRecord> DecodeDevice(std::string_view value);
+// All of a topic's for a user; followed by an id.
+std::string TopicStatePrefix(std::string_view user, std::string_view topic);
 std::string EncodeFollow(const TopicFollow& follow);
 base::Result<TopicFollow> DecodeFollow(std::string_view topic, std::string_view value);
 base::Result<model::EntryId> DecodeCursor(std::string_view value);  // in a topic

@@ -93,6 +93,7 @@ void LiveLog::Remove(const std::vector<std::string>& nids) {
 
 // Items of the tail carry their state at sending time, as items read from the store do.
 void LiveLog::Replay(const StateChange& change) {
+  if (!change.topic.empty()) return;  // of another log's items
   auto meant = [&change](const LogLine& line) {
     if (!line.entry->is_item()) return false;
     if (change.upto) return line.entry->id <= *change.upto;

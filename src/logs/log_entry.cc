@@ -63,6 +63,37 @@ bool DecodeItem(ByteReader& in, uint8_t tag, LogEntry& entry) {
   return true;
 }
 
+// Zigzag: small numbers of either sign are short.
+void PutDelta(std::string& out, int32_t by) {
+  model::PutVarint(out, static_cast<uint32_t>(by) << 1 ^ static_cast<uint32_t>(by >> 31));
+}
+
+bool GetDelta(ByteReader& in, int32_t& by) {
+  uint64_t wide = 0;
+  if (!in.Varint(wide) || wide > UINT32_MAX) return false;
+  by = static_cast<int32_t>(static_cast<uint32_t>(wide >> 1) ^ (~static_cast<uint32_t>(wide & 1) + 1));
+  return true;
+}
+
+bool DecodeTopic(ByteReader& in, StateChange& change) {
+  std::string_view topic;
+  CountsDelta& delta = change.topic_delta;
+  if (!in.String(topic) || topic.empty() || !GetDelta(in, delta.unread) || !GetDelta(in, delta.unseen)) return false;
+  change.topic = topic;
+  for (int32_t& by : delta.unread_by_priority) {
+    if (!GetDelta(in, by)) return false;
+  }
+  uint64_t categories = 0;
+  if (!in.Varint(categories) || categories > in.rest().size()) return false;
+  for (uint64_t i = 0; i < categories; ++i) {
+    std::string_view category;
+    int32_t by = 0;
+    if (!in.String(category) || !GetDelta(in, by)) return false;
+    delta.unread_by_category.emplace(category, by);
+  }
+  return true;
+}
+
 bool DecodeChange(ByteReader& in, LogEntry& entry) {
   StateChange& change = entry.change.emplace();
   uint8_t op = 0, has_upto = 0;
@@ -84,7 +115,9 @@ bool DecodeChange(ByteReader& in, LogEntry& entry) {
   }
   if (!DecodeCounts(in, change.counts)) return false;
   // An entry from before categories were counted ends here.
-  return in.done() || (DecodeCategories(in, change.counts) && in.done());
+  if (in.done()) return true;
+  if (!DecodeCategories(in, change.counts)) return false;
+  return in.done() || (DecodeTopic(in, change) && in.done());
 }
 
 }  // namespace
@@ -148,6 +181,44 @@ void Counts::Remove(model::Priority priority, ItemState state, std::string_view 
   if (!IsCounted(*this, at, category)) at = PlaceOf(*this, category = kOtherCategories);
   if (!IsCounted(*this, at, category)) return;  // of a log from before categories were counted
   if (--at->second == 0) unread_by_category.erase(at);
+}
+
+void CountsDelta::Add(model::Priority priority, ItemState state, std::string_view category, int32_t by) {
+  if (state == ItemState::kUnread) unseen += by;
+  if (state >= ItemState::kRead) return;
+  unread += by;
+  unread_by_priority[static_cast<size_t>(priority)] += by;
+  if (!category.empty()) unread_by_category[std::string(category)] += by;
+}
+
+namespace {
+
+void AddTo(uint32_t& count, int64_t by) {
+  count = static_cast<uint32_t>(std::clamp<int64_t>(int64_t{count} + by, 0, UINT32_MAX));
+}
+
+void AddToCategory(Counts& counts, std::string_view category, int64_t by) {
+  auto at = PlaceOf(counts, category);
+  if (!IsCounted(counts, at, category)) at = counts.unread_by_category.emplace(at, category, 0);
+  AddTo(at->second, by);
+  if (at->second == 0) counts.unread_by_category.erase(at);
+}
+
+}  // namespace
+
+void CountsDelta::ApplyTo(Counts& counts) const {
+  AddTo(counts.unread, unread);
+  AddTo(counts.unseen, unseen);
+  for (size_t i = 0; i < model::kPriorities; ++i) AddTo(counts.unread_by_priority[i], unread_by_priority[i]);
+  for (const auto& [category, by] : unread_by_category) AddToCategory(counts, category, by);
+}
+
+Counts Sum(Counts counts, const Counts& more) {
+  AddTo(counts.unread, more.unread);
+  AddTo(counts.unseen, more.unseen);
+  for (size_t i = 0; i < model::kPriorities; ++i) AddTo(counts.unread_by_priority[i], more.unread_by_priority[i]);
+  for (const auto& [category, unread] : more.unread_by_category) AddToCategory(counts, category, unread);
+  return counts;
 }
 
 void EncodeCounts(const Counts& counts, std::string& out) {
@@ -216,6 +287,16 @@ std::string EncodeLogEntry(const LogEntry& entry) {
   for (const std::string& nid : change.nids) model::PutString(out, nid);
   EncodeCounts(change.counts, out);
   EncodeCategories(change.counts, out);
+  if (change.topic.empty()) return out;
+  model::PutString(out, change.topic);
+  PutDelta(out, change.topic_delta.unread);
+  PutDelta(out, change.topic_delta.unseen);
+  for (int32_t by : change.topic_delta.unread_by_priority) PutDelta(out, by);
+  model::PutVarint(out, change.topic_delta.unread_by_category.size());
+  for (const auto& [category, by] : change.topic_delta.unread_by_category) {
+    model::PutString(out, category);
+    PutDelta(out, by);
+  }
   return out;
 }
 

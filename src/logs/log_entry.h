@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,12 +60,31 @@ struct ItemTraits {
   friend bool operator==(const ItemTraits&, const ItemTraits&) = default;
 };
 
+// By how much counts have changed.
+struct CountsDelta {
+  int32_t unread = 0, unseen = 0;
+  std::array<int32_t, model::kPriorities> unread_by_priority{};
+  std::map<std::string, int32_t> unread_by_category{};
+
+  // An item of that state more, or less.
+  void Add(model::Priority priority, ItemState state, std::string_view category, int32_t by);
+  void ApplyTo(Counts& counts) const;  // never below zero
+  friend bool operator==(const CountsDelta&, const CountsDelta&) = default;
+};
+
+// Two logs' counts together.
+Counts Sum(Counts counts, const Counts& more);
+
 struct StateChange {
   MarkOp op = MarkOp::kRead;
   std::vector<std::string> nids;       // the items it changed; empty when `upto` says which
   std::optional<model::EntryId> upto;  // every item up to this id of the log
   std::string by;                      // the device that made it; empty: none
-  Counts counts;                       // after it
+  Counts counts;                       // after it, of the items of the log
+  // The topic whose items they are, `upto` being an id of its log; empty: this log's. And what it changed of the user's
+  // counts of it.
+  std::string topic{};
+  CountsDelta topic_delta{};
 };
 
 struct LogEntry {

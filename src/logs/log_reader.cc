@@ -155,6 +155,28 @@ Result<TopicRecords> LogReader::Topics(std::string_view user, std::string_view d
   return records;
 }
 
+Result<TopicStates> LogReader::StatesInTopic(std::string_view user, std::string_view topic, Tier tier) const {
+  constexpr int kTries = 8;  // a turn that commits between two reads is rare
+  const std::string prefix = TopicStatePrefix(user, topic);
+  for (int tries = 0; tries < kTries; ++tries) {
+    TopicStates found;
+    auto before = ReadHead(store_, user, tier);
+    if (!before.ok()) return before.status();
+    auto rows = store_.Iterate(Family::kHeads, prefix, model::PrefixSuccessor(prefix), tier);
+    for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+      auto id = KeyId(rows->key(), prefix.size());
+      if (!id.ok()) return id.status();
+      if (!rows->value().empty()) found.states.emplace(*id, static_cast<TopicItemState>(rows->value()[0]));
+    }
+    RETURN_IF_ERROR(rows->status());
+    auto after = ReadHead(store_, user, tier);
+    if (!after.ok()) return after.status();
+    found.as_of = after->last;
+    if (before->last == after->last) return found;
+  }
+  return Status(base::Code::kUnavailable, "the log changes faster than it can be read");
+}
+
 Result<LogTrace> LogReader::Trace(std::string_view user, std::string_view nid, Tier tier) const {
   LogTrace trace;
   const std::string prefix = UserPrefix(user);

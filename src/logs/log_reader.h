@@ -86,6 +86,9 @@ class LogReader {
   // What the user follows, and the cursors of that device in topics; empty: of none.
   base::Result<TopicRecords> Topics(std::string_view user, std::string_view device, storage::Tier tier) const;
 
+  // What the user has done with items of the topic.
+  base::Result<TopicStates> StatesInTopic(std::string_view user, std::string_view topic, storage::Tier tier) const;
+
   // Looks at the whole log, newest first.
   base::Result<LogTrace> Trace(std::string_view user, std::string_view nid, storage::Tier tier) const;
 

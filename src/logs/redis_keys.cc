@@ -31,6 +31,9 @@ std::string MarkIdsKey(std::string_view user) { return UserKey(":marks:", user);
 std::string CollapseKeysKey(std::string_view user) { return UserKey(":collapse:", user); }
 std::string FollowsKey(std::string_view user) { return UserKey(":follows:", user); }
 std::string CursorsKey(std::string_view user) { return UserKey(":cursors:", user); }
+std::string TopicStatesKey(std::string_view user, std::string_view topic) {
+  return UserKey(":states:", user).append(":").append(topic);
+}
 std::string UserPreferencesKey(std::string_view user) { return UserKey(":prefs:", user); }
 
 std::string WindowsKey(int bucket) { return BucketKey(bucket) + ":windows"; }

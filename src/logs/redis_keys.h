@@ -24,6 +24,7 @@ std::string MarkIdsKey(std::string_view user);
 std::string CollapseKeysKey(std::string_view user);
 std::string FollowsKey(std::string_view user);
 std::string CursorsKey(std::string_view user);  // of devices in topics
+std::string TopicStatesKey(std::string_view user, std::string_view topic);
 std::string UserPreferencesKey(std::string_view user);
 
 // Of a bucket's rate limits: "tocsin:{b17}:windows" and "tocsin:{b17}:ends".

@@ -7,8 +7,8 @@
 namespace tocsin::logs::scripts {
 
 extern const std::string_view redis_shared, redis_log;
-extern const std::string_view redis_append, redis_mark, redis_ack, redis_topics, redis_follow, redis_open, redis_read,
-    redis_list, redis_watch, redis_trace, redis_preferences, redis_digest;
+extern const std::string_view redis_append, redis_mark, redis_ack, redis_topics, redis_follow, redis_topic_states,
+    redis_mark_topic, redis_open, redis_read, redis_list, redis_watch, redis_trace, redis_preferences, redis_digest;
 extern const std::string_view redis_fence, redis_windows;  // of a bucket
 
 }  // namespace tocsin::logs::scripts

@@ -15,12 +15,15 @@ class RedisTopics final : public TopicStore {
   void Get(const std::string& user, const std::string& device, Then<TopicRecords> then) override;
   void Follow(const std::string& user, TopicFollow follow, Done then) override;
   void Unfollow(const std::string& user, const std::string& topic, Then<bool> then) override;
+  void States(const std::string& user, const std::string& topic, Then<TopicStates> then) override;
+  void Mark(TopicMark mark, Then<Counts> then) override;
   void Ack(const std::string& user, const std::string& device, const std::string& topic, model::EntryId cursor,
            Urgency urgency, Done then) override;
 
  private:
   template <typename Answer>
-  void Ask(RedisLogs::Question question, base::Result<Answer> (*decode)(const wire::RespReply&), Then<Answer> then);
+  void Ask(RedisLogs::Question question, std::function<base::Result<Answer>(const wire::RespReply&)> decode,
+           Then<Answer> then);
 
   RedisLogs& logs_;
 };

@@ -75,6 +75,58 @@ TEST_F(RedisTopicsTest, CursorsOnlyGrowAndGoWithTheirDevice) {
   EXPECT_EQ(Records("d0").cursors.size(), 1u);
 }
 
+// The same as UserTopicsTest.WhatAUserDoesIsInTheOwnLog.
+TEST_F(RedisTopicsTest, WhatAUserDoesIsInTheOwnLog) {
+  const auto mark_of = [](MarkOp op, std::vector<uint64_t> ids, std::optional<EntryId> upto = std::nullopt) {
+    TopicMark mark{.user = "u",
+                   .device = "web",
+                   .topic = "news",
+                   .op = op,
+                   .upto = upto,
+                   .mid = {},
+                   .oldest = {2, 0},
+                   .counted_from = {3, 0},
+                   .items = {}};
+    for (uint64_t id : ids) mark.items.push_back({{id, 0}, "n" + std::to_string(id), model::Priority::kHigh});
+    return mark;
+  };
+  const auto mark = [this](const TopicMark& wanted) {
+    ASSERT_TRUE(world_.Wait<Result<Counts>>([&](auto then) { topics().Mark(wanted, then); }).ok());
+  };
+  const auto states = [this] {
+    std::string text;
+    const TopicStates found =
+        world_.Wait<Result<TopicStates>>([&](auto then) { topics().States("u", "news", then); }).value();
+    for (const auto& [id, state] : found.states) text += std::to_string(id.ms) + ":" + std::to_string(state) + " ";
+    EXPECT_EQ(found.as_of, world_.Open("u").head.last);
+    return text;
+  };
+  mark(mark_of(MarkOp::kRead, {1, 3, 4, 5}));
+  EXPECT_EQ(states(), "1:2 3:2 4:2 5:2 ");
+  const LogEntryPtr entry = world_.Read("u").lines.back().entry;
+  ASSERT_FALSE(entry->is_item());
+  EXPECT_EQ(entry->change->topic, "news");
+  EXPECT_EQ(entry->change->nids, (std::vector<std::string>{"n1", "n3", "n4", "n5"}));
+  EXPECT_EQ(entry->change->topic_delta, (CountsDelta{.unread = -2, .unseen = -2, .unread_by_priority = {0, 0, -2, 0}}))
+      << "4 and 5 count";
+
+  mark(mark_of(MarkOp::kRead, {4}));
+  EXPECT_EQ(world_.Open("u").head.entries, 1u) << "nothing was changed";
+  EXPECT_EQ(states(), "3:2 4:2 5:2 ") << "what is older than the window is forgotten";
+  mark(mark_of(MarkOp::kDelete, {4, 6}));
+  mark(mark_of(MarkOp::kUnread, {4, 5}, EntryId{5, 0}));
+  EXPECT_EQ(states(), "3:2 4:4 5:1 6:4 ") << "what was deleted stays so";
+  EXPECT_EQ(world_.Shape("u"), "<read> <delete> <unread>");
+  EXPECT_EQ(world_.Read("u").lines.back().entry->change->upto, (EntryId{5, 0}));
+
+  TopicMark once = mark_of(MarkOp::kSeen, {7});
+  once.mid = "m1";
+  mark(once);
+  once.items[0].id = {8, 0};
+  mark(once);
+  EXPECT_EQ(states(), "3:2 4:4 5:1 6:4 7:1 ") << "a repeated mark does nothing";
+}
+
 // Several Cores of a node have followers of one topic.
 TEST_F(RedisTopicsTest, AWatchEndsWithTheLastOfThem) {
   const std::string log = model::TopicLog("news");

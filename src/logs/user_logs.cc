@@ -392,6 +392,41 @@ Status UserLogs::AckTopic(std::string_view user, std::string_view device, std::s
   return topics_.SetCursor(user, device, topic, cursor, batch);
 }
 
+Result<Counts> UserLogs::MarkTopic(const TopicMark& mark, Batch& batch) {
+  auto found = Find(mark.user);
+  if (!found.ok()) return found.status();
+  Log& log = **found;
+  if (!mark.mid.empty()) {
+    RETURN_IF_ERROR(LoadMarkIds(log));
+    if (IsRepeat(log, mark.mid)) return log.head.counts;
+  }
+  RETURN_IF_ERROR(topics_.ForgetStates(mark.user, mark.topic, mark.oldest, batch));
+  LogEntry entry;
+  StateChange& change = entry.change.emplace();
+  size_t changed = 0;
+  for (const TopicItem& item : mark.items) {
+    auto state = topics_.State(mark.user, mark.topic, item.id);
+    if (!state.ok()) return state.status();
+    const TopicItemState after = ApplyToTopicItem(mark.op, *state);
+    if (after == *state) continue;
+    ++changed;
+    topics_.SetState(mark.user, mark.topic, item.id, after, batch);
+    if (!mark.upto) change.nids.push_back(item.nid);
+    if (item.id <= mark.counted_from) continue;
+    change.topic_delta.Add(item.priority, static_cast<ItemState>(*state), item.category, -1);
+    if (after != kTopicItemDeleted) change.topic_delta.Add(item.priority, static_cast<ItemState>(after), item.category, 1);
+  }
+  if (!mark.mid.empty()) RememberMarkId(log, mark.mid, batch);
+  if (changed == 0) return log.head.counts;
+  change.op = mark.op;
+  change.by = mark.device;
+  change.upto = mark.upto;
+  change.topic = mark.topic;
+  change.counts = log.head.counts;
+  AppendEntry(log, std::move(entry), batch);
+  return log.head.counts;
+}
+
 // Makes room for one more device.
 Status UserLogs::ForgetDevices(Log& log, Batch& batch) {
   const int64_t now = clock_.NowMs();

@@ -74,6 +74,8 @@ class UserLogs final : public storage::Participant {
   // The same for a cursor in a topic, which was clamped to the topic's head.
   base::Status AckTopic(std::string_view user, std::string_view device, std::string_view topic, model::EntryId cursor,
                         storage::Batch& batch);
+  // As Mark, of a topic's items: their states, and an entry of the user's own log that says so.
+  base::Result<Counts> MarkTopic(const TopicMark& mark, storage::Batch& batch);
   UserTopics& topics() { return topics_; }
 
   base::Status BeforeCommit(storage::Batch& batch) override;

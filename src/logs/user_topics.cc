@@ -1,6 +1,7 @@
 #include "logs/user_topics.h"
 
 #include "logs/keys.h"
+#include "logs/log_entry.h"
 #include "model/limits.h"
 
 namespace tocsin::logs {
@@ -90,6 +91,37 @@ Status UserTopics::ForgetDevice(std::string_view user, std::string_view device, 
     batch.Delete(Family::kHeads, rows->key());
     staged_.insert_or_assign(std::string(rows->key()), std::nullopt);
   }
+  return rows->status();
+}
+
+TopicItemState ApplyToTopicItem(MarkOp op, TopicItemState state) {
+  if (state == kTopicItemDeleted || op == MarkOp::kDelete) return kTopicItemDeleted;
+  return static_cast<TopicItemState>(Apply(op, static_cast<ItemState>(state)));
+}
+
+Result<TopicItemState> UserTopics::State(std::string_view user, std::string_view topic, EntryId id) const {
+  std::string key = TopicStatePrefix(user, topic);
+  id.EncodeTo(key);
+  auto row = Get(key);
+  if (!row.ok()) return row.status();
+  return row->has_value() && !(*row)->empty() ? static_cast<TopicItemState>((**row)[0]) : kUntouched;
+}
+
+void UserTopics::SetState(std::string_view user, std::string_view topic, EntryId id, TopicItemState state,
+                          Batch& batch) {
+  std::string key = TopicStatePrefix(user, topic);
+  id.EncodeTo(key);
+  std::string row(1, static_cast<char>(state));
+  batch.Put(Family::kHeads, key, row);
+  staged_.insert_or_assign(std::move(key), std::move(row));
+}
+
+Status UserTopics::ForgetStates(std::string_view user, std::string_view topic, EntryId oldest, Batch& batch) {
+  const std::string prefix = TopicStatePrefix(user, topic);
+  std::string end = prefix;
+  oldest.EncodeTo(end);
+  auto rows = store_.Iterate(Family::kHeads, prefix, end);
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) batch.Delete(Family::kHeads, rows->key());
   return rows->status();
 }
 

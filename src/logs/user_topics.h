@@ -28,6 +28,13 @@ class UserTopics {
   base::Status SetCursor(std::string_view user, std::string_view device, std::string_view topic, model::EntryId cursor,
                          storage::Batch& batch);
   base::Status ForgetDevice(std::string_view user, std::string_view device, storage::Batch& batch);
+  // What the user did with an item of a topic.
+  base::Result<TopicItemState> State(std::string_view user, std::string_view topic, model::EntryId id) const;
+  void SetState(std::string_view user, std::string_view topic, model::EntryId id, TopicItemState state,
+                storage::Batch& batch);
+  // Of items below `oldest`.
+  base::Status ForgetStates(std::string_view user, std::string_view topic, model::EntryId oldest,
+                            storage::Batch& batch);
   // The turn has ended, however it did.
   void EndTurn();
 

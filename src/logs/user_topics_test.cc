@@ -116,6 +116,60 @@ TEST_F(UserTopicsTest, CursorsGoWithTheirDevice) {
   EXPECT_EQ(world_.Stored("u", kCursorTag), model::kMaxDevicesPerUser);
 }
 
+TopicMark MarkOf(MarkOp op, std::vector<uint64_t> ids, std::optional<EntryId> upto = std::nullopt) {
+  TopicMark mark{.user = "u",
+                 .device = "web",
+                 .topic = "news",
+                 .op = op,
+                 .upto = upto,
+                 .mid = {},
+                 .oldest = {2, 0},
+                 .counted_from = {3, 0},
+                 .items = {}};
+  for (uint64_t id : ids) mark.items.push_back({{id, 0}, "n" + std::to_string(id), model::Priority::kHigh});
+  return mark;
+}
+
+TEST_F(UserTopicsTest, WhatAUserDoesIsInTheOwnLog) {
+  const auto mark = [this](const TopicMark& wanted) {
+    ASSERT_TRUE(
+        world_.Turn([&](storage::Batch& batch) { ASSERT_TRUE(world_.user_logs().MarkTopic(wanted, batch).ok()); })
+            .ok());
+  };
+  const auto states = [this] {
+    std::string text;
+    const TopicStates found = world_.reader().StatesInTopic("u", "news", storage::Tier::kDisk).value();
+    for (const auto& [id, state] : found.states) text += std::to_string(id.ms) + ":" + std::to_string(state) + " ";
+    EXPECT_EQ(found.as_of, world_.Head("u").last);
+    return text;
+  };
+  mark(MarkOf(MarkOp::kRead, {1, 3, 4, 5}));
+  EXPECT_EQ(states(), "1:2 3:2 4:2 5:2 ");
+  const LogEntryPtr entry = world_.updates.back().entries.back();
+  ASSERT_FALSE(entry->is_item());
+  EXPECT_EQ(entry->change->topic, "news");
+  EXPECT_EQ(entry->change->nids, (std::vector<std::string>{"n1", "n3", "n4", "n5"}));
+  EXPECT_EQ(entry->change->topic_delta, (CountsDelta{.unread = -2, .unseen = -2, .unread_by_priority = {0, 0, -2, 0}}))
+      << "4 and 5 count";
+  EXPECT_EQ(world_.Lines("u").back().entry->change->topic_delta, entry->change->topic_delta) << "as it is stored";
+
+  mark(MarkOf(MarkOp::kRead, {4}));
+  EXPECT_EQ(world_.Head("u").entries, 1u) << "nothing was changed";
+  EXPECT_EQ(states(), "3:2 4:2 5:2 ") << "what is older than the window is forgotten";
+  mark(MarkOf(MarkOp::kDelete, {4, 6}));
+  mark(MarkOf(MarkOp::kUnread, {4, 5}, EntryId{5, 0}));
+  EXPECT_EQ(states(), "3:2 4:4 5:1 6:4 ") << "what was deleted stays so";
+  EXPECT_EQ(world_.Shape("u"), "<read> <delete> <unread>");
+  EXPECT_EQ(world_.updates.back().entries.back()->change->upto, (EntryId{5, 0}));
+
+  TopicMark once = MarkOf(MarkOp::kSeen, {7});
+  once.mid = "m1";
+  mark(once);
+  once.items[0].id = {8, 0};
+  mark(once);
+  EXPECT_EQ(states(), "3:2 4:4 5:1 6:4 7:1 ") << "a repeated mark does nothing";
+}
+
 TEST_F(UserTopicsTest, ATopicsLogIsALog) {
   const std::string log = model::TopicLog("news");
   ASSERT_TRUE(world_.Append(log, "a").ok());

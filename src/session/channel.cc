@@ -16,6 +16,8 @@ using model::Priority;
 
 // Entries looked at when there is no credit for items.
 constexpr size_t kChangesAhead = 16;
+// Changes of a topic's items that are remembered for items whose word comes later.
+constexpr size_t kMaxChanges = 32;
 
 base::Counter delivered("tocsin_items_sent_total", "Items sent to sessions, repeats included");
 base::Counter overtook("tocsin_early_copies_total", "Urgent items sent ahead of a backlog");
@@ -94,11 +96,89 @@ ChannelStart Channel::Open(logs::LiveLog& log, const logs::LogOpening& opened, c
   start.floor = head.floor;
   start.cur = told_;
   start.counts = head.counts;
+  accounted_to_ = topic_.empty() ? told_ : head.last;
   return start;
 }
 
 ChannelStart Channel::Now() const {
   return {topic_, std::max(log_->last(), told_), log_->floor(), told_, Resume::kOk, log_->counts()};
+}
+
+void Channel::OnLogAdvanced() {
+  const bool accounts = !topic_.empty() || carrier_.has_topics;
+  if (accounts && log_->TailCovers(accounted_to_)) {
+    for (const LogLine& line : log_->Tail(accounted_to_, SIZE_MAX).lines) Account(line);
+  }
+  Pull();
+}
+
+// An entry that is seen for the first time: in the tail, or on its way to the client.
+void Channel::Account(const LogLine& line) {
+  const logs::LogEntry& entry = *line.entry;
+  if (entry.id <= accounted_to_) return;
+  accounted_to_ = entry.id;
+  if (topic_.empty()) {
+    if (!entry.is_item() && !entry.change->topic.empty()) carrier_.OnTopicChange(line.entry);
+  } else if (!entry.is_item()) {
+    carrier_.host.TallyTopic(number_, topic_);  // taken back, or expired: what of it counted here is not known
+  } else if (tallied_ && counted_from_ && !entry.traits.replaces.empty()) {
+    carrier_.host.TallyTopic(number_, topic_);  // the same of those that it took the place of
+  } else if (tallied_ && counted_from_ && entry.id > *counted_from_) {
+    counts_.Add(entry.priority, logs::ItemState::kUnread, entry.traits.category);
+    if (counts_.unread > logs::kTopicWindow) carrier_.host.TallyTopic(number_, topic_);
+  }
+}
+
+void Channel::SetTally(const TopicTally& tally, std::optional<EntryId> counted_from) {
+  tallied_ = true;
+  counted_from_ = counted_from;
+  counts_ = {};
+  changes_as_of_ = tally.states.as_of;
+  std::erase_if(changes_, [this](const logs::LogEntryPtr& change) { return change->id <= changes_as_of_; });
+  states_.clear();
+  for (const auto& [id, state] : tally.states.states) {
+    if (id > told_) states_.emplace(id, state);
+  }
+  accounted_to_ = std::max(accounted_to_, tally.window->last);
+  if (!counted_from) return;
+  for (const logs::TopicItem& item : tally.window->items) {
+    if (item.id <= *counted_from) continue;
+    auto state = tally.states.states.find(item.id);
+    if (state == tally.states.states.end()) {
+      counts_.Add(item.priority, logs::ItemState::kUnread, item.category);
+    } else if (state->second != logs::kTopicItemDeleted) {
+      counts_.Add(item.priority, static_cast<logs::ItemState>(state->second), item.category);
+    }
+  }
+  for (const logs::LogEntryPtr& change : changes_) change->change->topic_delta.ApplyTo(counts_);
+}
+
+void Channel::OnChange(const logs::LogEntryPtr& change) {
+  if (tallied_ && change->id <= changes_as_of_) return;
+  // For items that are not sent yet, of which the word may come later than of this; and until a tally has it.
+  if (changes_.size() == kMaxChanges) changes_.erase(changes_.begin());
+  changes_.push_back(change);
+  if (tallied_ && counted_from_) change->change->topic_delta.ApplyTo(counts_);
+}
+
+// Gives items the state that the user gave them, and leaves out those that the user deleted.
+void Channel::Overlay(std::vector<LogLine>& lines) const {
+  if (states_.empty() && changes_.empty()) return;
+  std::erase_if(lines, [this](LogLine& line) {
+    const logs::LogEntry& entry = *line.entry;
+    if (!entry.is_item()) return false;
+    const auto known = states_.find(entry.id);
+    logs::TopicItemState state = known == states_.end() ? logs::kUntouched : known->second;
+    for (const logs::LogEntryPtr& change : changes_) {
+      const logs::StateChange& its = *change->change;
+      const bool meant =
+          its.upto ? entry.id <= *its.upto : std::find(its.nids.begin(), its.nids.end(), entry.nid) != its.nids.end();
+      if (meant) state = logs::ApplyToTopicItem(its.op, state);
+    }
+    if (state == logs::kTopicItemDeleted) return true;
+    line.state = static_cast<logs::ItemState>(state);
+    return false;
+  });
 }
 
 void Channel::Advance() {
@@ -180,9 +260,10 @@ void Channel::OnUrgent(const Result<logs::ListPage>& page) {
 
 // `lines` in order; all that is urgent up to `covered` and worth an early copy is among them.
 void Channel::SendEarly(const std::vector<LogLine>& lines, EntryId covered) {
-  std::vector<LogLine> urgent;
+  std::vector<LogLine> urgent, overlaid = lines;
+  Overlay(overlaid);
   const int64_t now_ms = carrier_.host.NowMs();
-  for (const LogLine& line : lines) {
+  for (const LogLine& line : overlaid) {
     const logs::LogEntry& entry = *line.entry;
     if (entry.id <= told_ || !entry.is_item() || !model::IsUrgent(entry.priority)) continue;
     if (line.state >= logs::ItemState::kRead || entry.Expired(now_ms)) continue;
@@ -207,12 +288,17 @@ void Channel::Deliver(const logs::LogPiece& piece, EntryId covered) {
   if (piece.gap) {
     return carrier_.Bye(CloseCode::kSlow, "the log was trimmed beyond this cursor; what is left follows a new hello");
   }
-  std::vector<LogLine> unexpired;
+  if (!topic_.empty() || carrier_.has_topics) {
+    for (const LogLine& line : piece.lines) Account(line);
+  }
+  std::vector<LogLine> shown;
   std::span<const LogLine> lines(piece.lines);
-  if (const int64_t now_ms = carrier_.host.NowMs(); logs::AnyExpired(lines, now_ms)) {
-    unexpired = piece.lines;
-    logs::DropExpired(unexpired, now_ms);
-    lines = unexpired;
+  const int64_t now_ms = carrier_.host.NowMs();
+  if (logs::AnyExpired(lines, now_ms) || !states_.empty() || !changes_.empty()) {
+    shown = piece.lines;
+    logs::DropExpired(shown, now_ms);
+    Overlay(shown);
+    lines = shown;
   }
   size_t first = 0, bytes = 0;  // of the items that wait to be sent in one frame
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -220,7 +306,8 @@ void Channel::Deliver(const logs::LogPiece& piece, EntryId covered) {
     if (!entry.is_item()) {
       SendItems(lines.subspan(first, i - first));
       std::string frame;
-      AppendStateChange(frame, topic_, told_, entry);
+      const logs::Counts counts = logs::Sum(entry.change->counts, carrier_.TopicCounts());
+      AppendStateChange(frame, topic_, told_, entry, topic_.empty() ? &counts : nullptr);
       told_ = entry.id;
       carrier_.host.Send(frame, told_);
       first = i + 1;
@@ -242,11 +329,13 @@ void Channel::Deliver(const logs::LogPiece& piece, EntryId covered) {
   SendItems(lines.subspan(first));
   // What lies between was deleted, or has expired.
   const EntryId end = piece.complete ? covered : piece.lines.empty() ? told_ : piece.lines.back().entry->id;
-  if (told_ >= end) return;
-  std::string frame;
-  AppendNotifications(frame, topic_, told_, end, {}, end < log_->last());
-  told_ = end;
-  carrier_.host.Send(frame, told_);
+  if (told_ < end) {
+    std::string frame;
+    AppendNotifications(frame, topic_, told_, end, {}, end < log_->last());
+    told_ = end;
+    carrier_.host.Send(frame, told_);
+  }
+  if (told_ >= log_->last()) states_.clear();  // of items that were to be sent
 }
 
 void Channel::SendItems(std::span<const LogLine> items) {

@@ -9,10 +9,14 @@
 //    order behind items that wait.
 // 4. Where items wait for credit, or a long backlog is under way, urgent ones behind them are sent at once as early
 //    copies, at most kMaxEarly beside the credit. They move no cursor, and come again in their order.
-// 5. A receipt is clamped to told(), and stored where the session has a device.
+// 5. What the user did with a topic's items is not in the topic's log: a tally says so, and from then on the changes in
+//    the user's own log. They are applied to items that are sent later, and to the topic's counts.
+// 6. A receipt is clamped to told(), and stored where the session has a device.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,6 +34,10 @@ class Carrier {
  public:
   explicit Carrier(SessionHost& its_host) : host(its_host) {}
   virtual void Bye(CloseCode code, std::string_view message) = 0;
+  // The user's own log says what became of items of a topic. Each once, in order.
+  virtual void OnTopicChange(const logs::LogEntryPtr& change) = 0;
+  // The counts of what the user follows, beside those of the own log.
+  virtual logs::Counts TopicCounts() const = 0;
 
   size_t room() const { return credit > unacked ? credit - unacked : 0; }
   bool unlimited() const { return credit == UINT32_MAX; }
@@ -37,6 +45,7 @@ class Carrier {
   SessionHost& host;
   bool is_live = false;  // it was welcomed, and has not ended
   bool has_device = false;
+  bool has_topics = false;
   uint32_t credit = 0;   // UINT32_MAX: no bound
   size_t unacked = 0;    // items; 0 where credit has no bound
   size_t early_out = 0;  // early copies
@@ -53,6 +62,12 @@ struct Position {
   // Without either: `from` if it is set, else by `since`.
   wire::Since since{};
   std::optional<model::EntryId> from{};
+};
+
+// The newest items of a topic, and what the user has done with them.
+struct TopicTally {
+  std::shared_ptr<const logs::TopicWindow> window;
+  logs::TopicStates states;
 };
 
 class Channel final : public logs::LogFollower {
@@ -83,13 +98,20 @@ class Channel final : public logs::LogFollower {
   void Settle(model::EntryId cursor);
   void SettleEarly(const std::vector<std::string>& nids);
 
-  void OnLogAdvanced() override { Pull(); }  // LiveLogs::Apply settles the log after all followers
+  // Of a topic. `counted_from`: items above it count for the user; none: nothing does.
+  void SetTally(const TopicTally& tally, std::optional<model::EntryId> counted_from);
+  void OnChange(const logs::LogEntryPtr& change);
+  const logs::Counts& counts() const { return counts_; }
+
+  void OnLogAdvanced() override;  // LiveLogs::Apply settles the log after all followers
   void OnLogLost() override { carrier_.Bye(CloseCode::kLogLost, {}); }
   model::EntryId position() const override { return told_; }
 
  private:
   Resume Place(const logs::LogOpening& opening, const Position& position);
   void Pull();
+  void Account(const logs::LogLine& line);
+  void Overlay(std::vector<logs::LogLine>& lines) const;
   void Deliver(const logs::LogPiece& piece, model::EntryId covered);
   void SendItems(std::span<const logs::LogLine> lines);
   void Overtake();
@@ -113,8 +135,16 @@ class Channel final : public logs::LogFollower {
   model::EntryId lost_;               // up to where the client knows that entries may have been lost
   std::vector<model::EntryId> sent_;  // items that are not acked; empty where credit has no bound
   std::vector<Early> early_;          // copies that are out
-  model::EntryId overtaken_to_;       // the urgent up to here were sent early, or were not to be
-  model::EntryId looking_to_;         // the end of the log when urgent ones were asked for; 0-0: none are
+  model::EntryId accounted_to_;       // entries up to here are in what follows, or in the tally
+  // Of a topic:
+  bool tallied_ = false;
+  std::optional<model::EntryId> counted_from_;
+  logs::Counts counts_;
+  model::EntryId changes_as_of_;                           // of the user's own log, in the tally
+  std::map<model::EntryId, logs::TopicItemState> states_;  // of items that are still to be sent
+  std::vector<logs::LogEntryPtr> changes_;                 // since the tally
+  model::EntryId overtaken_to_;                            // the urgent up to here were sent early, or were not to be
+  model::EntryId looking_to_;  // the end of the log when urgent ones were asked for; 0-0: none are
 };
 
 }  // namespace tocsin::session

@@ -115,6 +115,11 @@ class ScriptedHost final : public SessionHost {
     numbers[topic] = channel;
   }
   void LoadTopics() override { asked.push_back("topics"); }
+  void TallyTopic(ChannelNumber, const std::string& topic) override { asked.push_back("tally " + topic); }
+  void StoreTopicMark(std::string i, logs::MarkRequest request, const std::string& topic, EntryId from) override {
+    asked.push_back("mark " + i + " of " + topic + " from " + from.ToString());
+    marks.emplace_back(std::move(i), std::move(request));
+  }
   void CloseLog(logs::LiveLog& log) override { closed.push_back(log.user()); }
   void ReadLog(ChannelNumber channel, const logs::LiveLog& log, EntryId after, size_t max_entries, size_t) override {
     const std::string of = channel == kOwnChannel ? "" : log.user() + " ";

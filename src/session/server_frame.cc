@@ -185,22 +185,24 @@ void AppendEarlyCopies(std::string& out, std::string_view topic, EntryId cur, st
   out += "]}";
 }
 
-void AppendStateChange(std::string& out, std::string_view topic, EntryId prev, const logs::LogEntry& entry) {
+void AppendStateChange(std::string& out, std::string_view topic, EntryId prev, const logs::LogEntry& entry,
+                       const Counts* counts) {
   const logs::StateChange& change = *entry.change;
   FrameStart(out, "st", topic);
   Id(out, ",\"id\":", entry.id);
   Id(out, ",\"prev\":", prev);
   Id(out, ",\"cur\":", entry.id);
   String(out, ",\"op\":", model::MarkOpName(change.op));
+  if (!change.topic.empty()) String(out, ",\"of\":", change.topic);
   if (change.upto) {
     Id(out, ",\"upto\":", *change.upto);
   } else {
     Strings(out, ",\"ids\":", change.nids);
   }
   if (!change.by.empty()) String(out, ",\"by\":", change.by);
-  if (topic.empty()) {  // those of a topic's log are nobody's
+  if (counts != nullptr) {
     out += ",\"counts\":";
-    AppendCounts(out, entry.id, change.counts);
+    AppendCounts(out, entry.id, *counts);
   }
   out.push_back('}');
 }

@@ -53,7 +53,9 @@ void AppendNotifications(std::string& out, std::string_view topic, model::EntryI
 // `n` that does not move the cursor `cur`: early copies of items, which come again in order.
 void AppendEarlyCopies(std::string& out, std::string_view topic, model::EntryId cur,
                        std::span<const logs::LogLine> lines);
-void AppendStateChange(std::string& out, std::string_view topic, model::EntryId prev, const logs::LogEntry& entry);
+// `counts`: the user's after it; null for a change of a topic's own log.
+void AppendStateChange(std::string& out, std::string_view topic, model::EntryId prev, const logs::LogEntry& entry,
+                       const logs::Counts* counts);
 // {"at","unread","unseen","by_priority","by_category"}
 void AppendCounts(std::string& out, model::EntryId at, const logs::Counts& counts);
 

@@ -115,11 +115,17 @@ void Session::OnLogOpened(logs::LiveLog* log, const Result<logs::LogOpening>& op
   opening_->own = own_.Open(*log, *opened, position);
   opening_->at = now;
   if (!hello.knows_topics) return SendWelcome({}, {});
-  topics_ = std::make_unique<TopicChannels>(static_cast<Carrier&>(*this), rights_);
+  MakeTopics();
   topics_->Start(hello, position.same_epoch,
                  [this](std::span<const ChannelStart> topics, std::span<const Refusal> refused) {
                    if (state_ == State::kOpening) SendWelcome(topics, refused);
                  });
+}
+
+void Session::MakeTopics() {
+  if (topics_) return;
+  topics_ = std::make_unique<TopicChannels>(static_cast<Carrier&>(*this), rights_);
+  has_topics = true;
 }
 
 void Session::SendWelcome(std::span<const ChannelStart> topics, std::span<const Refusal> refused) {
@@ -134,6 +140,7 @@ void Session::SendWelcome(std::span<const ChannelStart> topics, std::span<const 
   welcome.user = user_;
   welcome.epoch = opening->epoch;
   welcome.own = opening->own;
+  welcome.own.counts = logs::Sum(welcome.own.counts, TopicCounts());
   welcome.knows_topics = opening->hello.knows_topics;
   welcome.topics = topics;
   welcome.refused = refused;
@@ -151,6 +158,10 @@ void Session::OnTopicsLoaded(const Result<logs::TopicRecords>& records) {
 
 void Session::OnTopicOpened(ChannelNumber channel, logs::LiveLog* log, const Result<logs::LogOpening>& opened) {
   if (state_ != State::kEnded && topics_) topics_->OnOpened(channel, log, opened);
+}
+
+void Session::OnTopicTallied(ChannelNumber channel, const Result<TopicTally>& tally) {
+  if (state_ != State::kEnded && topics_) topics_->OnTallied(channel, tally);
 }
 
 // Null: it has ended.
@@ -183,7 +194,7 @@ void Session::On(wire::Ack& ack) {
 }
 
 void Session::On(wire::Subscribe& request) {
-  if (!topics_) topics_ = std::make_unique<TopicChannels>(static_cast<Carrier&>(*this), rights_);
+  MakeTopics();
   const std::string i = request.correlator;
   if (!topics_->Subscribe(std::move(request))) {
     SendError(i, "overload", "too many `sub` wait for an answer", Retry::kLater);
@@ -191,13 +202,14 @@ void Session::On(wire::Subscribe& request) {
 }
 
 void Session::On(wire::Unsubscribe& request) {
-  if (!topics_) topics_ = std::make_unique<TopicChannels>(static_cast<Carrier&>(*this), rights_);
+  MakeTopics();
   topics_->Unsubscribe(request);
 }
 
 void Session::On(wire::Mark& mark) {
-  if (!mark.channel.empty()) {
-    return SendError(mark.correlator, "bad_request", "`ch`: items of topics cannot be marked yet", Retry::kNo);
+  const Channel* topic = mark.channel.empty() || !topics_ ? nullptr : topics_->Find(mark.channel);
+  if (!mark.channel.empty() && (topic == nullptr || !topic->open())) {
+    return SendError(mark.correlator, "no_topic", "`ch`: this session does not have that topic", Retry::kNo);
   }
   if (marks_due_ >= kMaxMarksDue) {
     return SendError(mark.correlator, "overload", "too many marks wait for an answer", Retry::kLater);
@@ -210,7 +222,9 @@ void Session::On(wire::Mark& mark) {
   request.nids = std::move(mark.nids);
   request.upto = mark.upto;
   request.mid = std::move(mark.mark_id);
-  host.StoreMark(std::move(mark.correlator), std::move(request));
+  if (topic == nullptr) return host.StoreMark(std::move(mark.correlator), std::move(request));
+  host.StoreTopicMark(std::move(mark.correlator), std::move(request), topic->topic(),
+                      topics_->CountedFrom(topic->topic()).value_or(EntryId::Max()));
 }
 
 void Session::On(wire::List& list) {
@@ -262,7 +276,7 @@ void Session::OnListed(std::string_view i, const Result<logs::ListPage>& page) {
   logs::ListPage shown = *page;
   logs::DropExpired(shown.lines, host.NowMs());
   std::string frame;
-  AppendOkPage(frame, i, shown, own_.log()->last(), own_.log()->counts());
+  AppendOkPage(frame, i, shown, own_.log()->last(), logs::Sum(own_.log()->counts(), TopicCounts()));
   host.Send(frame, std::nullopt);
 }
 
@@ -272,7 +286,7 @@ void Session::OnMarked(std::string_view i, const Result<logs::Counts>& counts) {
   if (!counts.ok()) return SendFailure(i, counts.status());
   std::string frame;
   // Those of the log, not of the mark: they belong to the id that is named with them.
-  AppendOkCounts(frame, i, own_.log()->last(), own_.log()->counts());
+  AppendOkCounts(frame, i, own_.log()->last(), logs::Sum(own_.log()->counts(), TopicCounts()));
   host.Send(frame, std::nullopt);
 }
 

@@ -62,6 +62,7 @@ class Session final : private Carrier {
   void OnLogOpened(logs::LiveLog* log, const base::Result<logs::LogOpening>& opened, Moment now);
   void OnTopicsLoaded(const base::Result<logs::TopicRecords>& records);
   void OnTopicOpened(ChannelNumber channel, logs::LiveLog* log, const base::Result<logs::LogOpening>& opened);
+  void OnTopicTallied(ChannelNumber channel, const base::Result<TopicTally>& tally);
   void OnLogRead(ChannelNumber channel, const base::Result<logs::LogPiece>& piece);
   void OnUrgent(ChannelNumber channel, const base::Result<logs::ListPage>& page);
   void OnListed(std::string_view i, const base::Result<logs::ListPage>& page);
@@ -90,7 +91,12 @@ class Session final : private Carrier {
   void On(wire::Subscribe& request);
   void On(wire::Unsubscribe& request);
   void SendWelcome(std::span<const ChannelStart> topics, std::span<const Refusal> refused);
+  void MakeTopics();
   Channel* ChannelOf(ChannelNumber number);
+  void OnTopicChange(const logs::LogEntryPtr& change) override {
+    if (topics_) topics_->OnChange(change);
+  }
+  logs::Counts TopicCounts() const override { return topics_ ? topics_->counts() : logs::Counts(); }
   void Advance();
   void SendError(std::string_view i, std::string_view code, std::string_view message, Retry retry);
   void SendFailure(std::string_view i, const base::Status& status);

@@ -12,6 +12,7 @@
 #include "logs/live_log.h"
 #include "logs/log_reader.h"
 #include "logs/mark_request.h"
+#include "logs/topic_records.h"
 #include "session/close_code.h"
 
 namespace tocsin::session {
@@ -41,6 +42,8 @@ class SessionHost {
   virtual void OpenTopic(ChannelNumber channel, const std::string& topic) = 0;
   // Answered by OnTopicsLoaded: what the user follows, and where the session's device stands.
   virtual void LoadTopics() = 0;
+  // Answered by OnTopicTallied: the newest items of the topic and what the user has done with them.
+  virtual void TallyTopic(ChannelNumber channel, const std::string& topic) = 0;
   // The session has left that log. Not from inside a call of the log.
   virtual void CloseLog(logs::LiveLog& log) = 0;
   // Answered by OnLogRead.
@@ -54,6 +57,9 @@ class SessionHost {
   virtual void StoreReceipt(const std::string& topic, model::EntryId cursor) = 0;
   // Answered by OnMarked with the same `i`, after the sync.
   virtual void StoreMark(std::string i, logs::MarkRequest request) = 0;
+  // The same of items of a topic, those above `counted_from` counting for the user.
+  virtual void StoreTopicMark(std::string i, logs::MarkRequest request, const std::string& topic,
+                              model::EntryId counted_from) = 0;
 };
 
 }  // namespace tocsin::session

@@ -79,7 +79,7 @@ TEST_F(SessionTest, RequestsThatCannotBeMetAreRefusedAndTheSessionGoesOn) {
   EXPECT_EQ(Said(),
             (Strings{Error("1", "bad_request", "`before`: not from an earlier page", "false"),
                      Error("2", "bad_request", "`filter`: one of `inbox`, `unread`, `archived`, `all`", "false"),
-                     Error("3", "bad_request", "`ch`: items of topics cannot be marked yet", "false")}));
+                     Error("3", "no_topic", "`ch`: this session does not have that topic", "false")}));
   EXPECT_TRUE(session_->live());
   EXPECT_EQ(Asked(), Strings{});
 }

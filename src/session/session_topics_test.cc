@@ -19,6 +19,14 @@ class SessionTopicsTest : public SessionTest {
   }
   void AnswerTopic(const std::string& topic) {
     session_->OnTopicOpened(host_.numbers[topic], logs_[topic].get(), logs::LogOpening{heads_[topic], {}, "e", {}});
+    AnswerTally(topic);
+  }
+  // The topic's newest items, and what the user has done with some of them.
+  void AnswerTally(const std::string& topic, std::map<EntryId, logs::TopicItemState> states = {}, uint64_t as_of = 0) {
+    auto window = std::make_shared<logs::TopicWindow>();
+    window->last = logs_[topic]->last();
+    for (uint64_t id : items_[topic]) window->items.push_back({{id, 0}, "n" + std::to_string(id)});
+    session_->OnTopicTallied(host_.numbers[topic], TopicTally{window, {{as_of, 0}, std::move(states)}});
   }
   void AnswerTopics(std::vector<std::string> topics, logs::TopicRecords records = {}) {
     session_->OnTopicsLoaded(records);
@@ -47,6 +55,7 @@ class SessionTopicsTest : public SessionTest {
 
   std::map<std::string, std::unique_ptr<logs::LiveLog>> logs_;
   std::map<std::string, LogHead> heads_;
+  std::map<std::string, std::vector<uint64_t>> items_;  // of the window
   std::string welcome_;
 };
 
@@ -71,7 +80,7 @@ TEST_F(SessionTopicsTest, TheWelcomeHasMapsAndNamesWhatIsRefused) {
           R"("a b":{"code":"bad_topic","msg":"expected 1 to 128 of: letters and digits of ASCII, `-`, `_`, `.`, `:`, `@`, `+`, `=`"}},)"
           R"("ping":25,"ttl":3600,"counts":{"at":"5-0","unread":0,"unseen":0,"by_priority":{"low":0,"normal":0,"high":0,"critical":0},"by_category":{}},"now":1700000000000})"})
       << "broadcast from its floor, what was asked for from its head";
-  EXPECT_EQ(Asked(), (Strings{"read 0-0 65", "read broadcast 0-0 65"}));
+  EXPECT_EQ(Asked(), (Strings{"tally team.red", "tally broadcast", "read 0-0 65", "read broadcast 0-0 65"}));
 }
 
 TEST_F(SessionTopicsTest, WithoutTopicsNothingIsOtherwise) {
@@ -205,7 +214,7 @@ TEST_F(SessionTopicsTest, SubscribesOneByOne) {
             Strings{R"({"t":"ok","i":1,"topics":{"news":{"head":"10-0","floor":"0-0","cur":"0-0","resume":"fresh"},)"
                     R"("!":{"code":"bad_topic","msg":"expected 1 to 128 of: letters and digits of ASCII, `-`, `_`, )"
                     R"(`.`, `:`, `@`, `+`, `=`"}}})"});
-  EXPECT_EQ(Asked(), (Strings{"read news 0-0 65", "topics"}));
+  EXPECT_EQ(Asked(), (Strings{"tally news", "read news 0-0 65", "topics"}));
   session_->OnTopicsLoaded(logs::TopicRecords());
   AnswerTopic("team.red");
   EXPECT_EQ(Said(),
@@ -245,6 +254,102 @@ TEST_F(SessionTopicsTest, AnUrgentItemOfATopicOvertakes) {
   AppendTo("news", {Item(11), Urgent(12)});
   EXPECT_EQ(Said(),
             Strings{R"({"t":"n","ch":"news","prev":null,"cur":"10-0","items":[{"nid":"n12","state":"unread"}]})"});
+}
+
+// What the user did with items of a topic: an entry of the user's own log.
+LogEntryPtr TopicChange(uint64_t id, std::string topic, model::MarkOp op, std::vector<std::string> nids,
+                        std::optional<EntryId> upto, logs::CountsDelta delta) {
+  auto entry = std::make_shared<LogEntry>(*Change(id, op, std::move(nids), upto));
+  entry->change->topic = std::move(topic);
+  entry->change->topic_delta = delta;
+  return entry;
+}
+
+std::string CountsAt(std::string_view at, int unread, int unseen, int normal) {
+  return "\"counts\":{\"at\":\"" + std::string(at) + "\",\"unread\":" + std::to_string(unread) +
+         ",\"unseen\":" + std::to_string(unseen) + ",\"by_priority\":{\"low\":0,\"normal\":" + std::to_string(normal) +
+         ",\"high\":0,\"critical\":0}}";
+}
+
+class SessionTopicMarksTest : public SessionTopicsTest {
+ protected:
+  // Follows news from 5-0 on, of which 6 was read and 8 deleted; broadcast has one item.
+  void Begin(std::string_view members = "") {
+    SetHead(0);
+    items_["news"] = {4, 6, 8, 9};
+    items_["broadcast"] = {3};
+    logs::TopicRecords records;
+    records.follows = {{"news", {5, 0}, logs::TopicFollow::By::kBackEnd}};
+    Say("{\"t\":\"hello\",\"tok\":\"ann\",\"topics\":[]" + std::string(members) + "}");
+    AnswerOpening();
+    session_->OnTopicsLoaded(records);
+    for (const char* topic : {"broadcast", "news"}) {
+      session_->OnTopicOpened(host_.numbers[topic], logs_[topic].get(), logs::LogOpening{heads_[topic], {}, "e", {}});
+    }
+    AnswerTally("broadcast");
+    AnswerTally("news", {{EntryId{6, 0}, 2}, {EntryId{8, 0}, logs::kTopicItemDeleted}}, 2);
+    ASSERT_TRUE(session_->live());
+    welcome_ = Said().front();
+    Asked();
+  }
+};
+
+TEST_F(SessionTopicMarksTest, CountsAreOfAllThatTheUserFollows) {
+  Begin(R"(,"since":"new")");
+  EXPECT_NE(welcome_.find(CountsAt("0-0", 2, 2, 2)), std::string::npos) << "9 and the broadcast: " << welcome_;
+  AppendTo("news", {Item(11)});
+  Said();
+  Append({TopicChange(3, "news", model::MarkOp::kRead, {"n9"}, {},
+                      {.unread = -1, .unseen = -1, .unread_by_priority = {0, -1, 0, 0}})});
+  ASSERT_EQ(host_.said.size(), 1u);
+  EXPECT_EQ(host_.said[0],
+            R"({"t":"st","id":"3-0","prev":"0-0","cur":"3-0","op":"read","of":"news","ids":["n9"],"by":"web",)" +
+                CountsAt("3-0", 2 + 2, 1 + 2, 2 + 2) + "}")
+      << "those of the own log, which Change says are 2, 1, and of the topics";
+}
+
+TEST_F(SessionTopicMarksTest, AChangeThatTheTallyHasCountsOnce) {
+  Begin(R"(,"since":"new")");
+  Append({TopicChange(2, "news", model::MarkOp::kRead, {"n6"}, {},
+                      {.unread = -1, .unseen = -1, .unread_by_priority = {0, -1, 0, 0}})});
+  EXPECT_NE(host_.said.back().find(CountsAt("2-0", 2 + 2, 1 + 2, 2 + 2)), std::string::npos) << host_.said.back();
+}
+
+TEST_F(SessionTopicMarksTest, ItemsCarryWhatTheUserDidWithThem) {
+  Begin();
+  const ChannelNumber news = host_.numbers["news"];
+  LogPiece piece;
+  for (uint64_t id : {6, 8, 9}) piece.lines.push_back({Item(id), logs::ItemState::kUnread});
+  piece.complete = true;
+  Append({TopicChange(3, "news", model::MarkOp::kSeen, {}, EntryId{9, 0}, {})});
+  Said();
+  session_->OnLogRead(news, piece);
+  EXPECT_EQ(Said(), (Strings{R"({"t":"n","ch":"news","prev":"5-0","cur":"9-0","items":[)" + ItemJson(6, "read") + "," +
+                                 ItemJson(9, "seen") + R"(],"more":true})",
+                             R"({"t":"n","ch":"news","prev":"9-0","cur":"10-0","items":[]})"}))
+      << "8 was deleted";
+}
+
+TEST_F(SessionTopicMarksTest, MarksNameTheTopic) {
+  Begin(R"(,"since":"new")");
+  Say(R"({"t":"mark","i":1,"op":"read","ids":["n9"],"ch":"news"})");
+  Say(R"({"t":"mark","i":2,"op":"read","upto":"9-0","ch":"broadcast"})");
+  Say(R"({"t":"mark","i":3,"op":"read","ids":["n9"],"ch":"other"})");
+  EXPECT_EQ(Asked(), (Strings{"mark 1 of news from 5-0", "mark 2 of broadcast from 0-0"}));
+  EXPECT_EQ(host_.marks[0].second.nids, Strings{"n9"});
+  EXPECT_EQ(Said(), Strings{Error("3", "no_topic", "`ch`: this session does not have that topic", "false")});
+  session_->OnMarked("1", Counts{});
+  EXPECT_EQ(Said(), Strings{R"({"t":"ok","i":1,)" + CountsAt("0-0", 2, 2, 2) + "}"});
+}
+
+TEST_F(SessionTopicMarksTest, WhatABackEndTakesBackIsTalliedAnew) {
+  Begin(R"(,"since":"new")");
+  AppendTo("news", {Change(11, model::MarkOp::kDelete, {"n9"})});
+  EXPECT_EQ(
+      Said(),
+      Strings{
+          R"({"t":"st","ch":"news","id":"11-0","prev":"10-0","cur":"11-0","op":"delete","ids":["n9"],"by":"web"})"});
+  EXPECT_EQ(Asked(), Strings{"tally news"});
 }
 
 TEST_F(SessionTopicsTest, AStoreThatFailsEndsTheSession) {

@@ -56,24 +56,25 @@ void TopicChannels::OnLoaded(const Result<logs::TopicRecords>& records) {
   // Those that the host opens at once must not end it before all were asked for.
   const wire::Since since = opening.request.since;
   if (opening.is_hello) {
-    Open(std::string(model::kBroadcast), Kind::kBroadcast, *records, {.since = since});
+    Open(std::string(model::kBroadcast), Kind::kBroadcast, {}, *records, {.since = since});
     for (const logs::TopicFollow& follow : records->follows) {
       const Kind kind = follow.by == logs::TopicFollow::By::kUser ? Kind::kFollowedByUser : Kind::kFollowedByBackEnd;
       Position position{.since = since};
       if (!since.given) position.from = follow.from;
-      Open(follow.topic, kind, *records, position);
+      Open(follow.topic, kind, follow.from, *records, position);
     }
   }
   for (const std::string& topic : opening.request.topics) {
     Position position{.since = since};
     if (!since.given) position.since.kind = wire::Since::Kind::kNew;
-    Open(topic, Kind::kAskedFor, *records, position);
+    Open(topic, Kind::kAskedFor, {}, *records, position);
   }
   opening.loading = false;
   OpenIfDone();
 }
 
-void TopicChannels::Open(const std::string& topic, Kind kind, const logs::TopicRecords& records, Position position) {
+void TopicChannels::Open(const std::string& topic, Kind kind, EntryId from, const logs::TopicRecords& records,
+                         Position position) {
   Opening& opening = openings_.front();
   const auto answered = [&](const auto& list) {
     return std::any_of(list.begin(), list.end(), [&](const auto& one) { return one.topic == topic; });
@@ -94,7 +95,7 @@ void TopicChannels::Open(const std::string& topic, Kind kind, const logs::TopicR
   }
   if (auto stored = records.cursors.find(topic); stored != records.cursors.end()) position.stored = stored->second;
   const ChannelNumber number = ++last_number_;
-  topics_.emplace(topic, std::make_unique<Topic>(carrier_, number, topic, kind));
+  topics_.emplace(topic, std::make_unique<Topic>(carrier_, number, topic, kind, from));
   opening.waiting.emplace(number, position);
   carrier_.host.OpenTopic(number, topic);
 }
@@ -107,9 +108,38 @@ void TopicChannels::OnOpened(ChannelNumber number, logs::LiveLog* log, const Res
   if (!opened.ok()) return carrier_.Bye(CloseCode::kOverload, "a topic's log cannot be read now");
   if (Channel* channel = Find(number)) {  // else it was ended before it began
     opening.started.push_back(channel->Open(*log, *opened, waiting->second));
+    return carrier_.host.TallyTopic(number, channel->topic());
   }
   opening.waiting.erase(waiting);
   OpenIfDone();
+}
+
+void TopicChannels::OnTallied(ChannelNumber number, const Result<TopicTally>& tally) {
+  const bool opens = !openings_.empty() && openings_.front().waiting.contains(number);
+  if (!tally.ok()) {  // without it a session can go on, but not begin
+    if (opens) carrier_.Bye(CloseCode::kOverload, "what the user did with a topic's items cannot be read now");
+    return;
+  }
+  if (Channel* channel = Find(number)) channel->SetTally(*tally, CountedFrom(channel->topic()));
+  if (!opens) return;
+  openings_.front().waiting.erase(number);
+  OpenIfDone();
+}
+
+void TopicChannels::OnChange(const logs::LogEntryPtr& change) {
+  if (Channel* channel = Find(change->change->topic)) channel->OnChange(change);
+}
+
+logs::Counts TopicChannels::counts() const {
+  logs::Counts counts;
+  for (const auto& [name, topic] : topics_) counts = logs::Sum(counts, topic->channel.counts());
+  return counts;
+}
+
+std::optional<EntryId> TopicChannels::CountedFrom(std::string_view name) const {
+  auto found = topics_.find(name);
+  if (found == topics_.end() || found->second->kind == Kind::kAskedFor) return std::nullopt;
+  return found->second->from;
 }
 
 void TopicChannels::OpenIfDone() {

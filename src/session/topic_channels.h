@@ -43,7 +43,15 @@ class TopicChannels {
 
   // Answers of the host.
   void OnLoaded(const base::Result<logs::TopicRecords>& records);
+  void OnTallied(ChannelNumber channel, const base::Result<TopicTally>& tally);
   void OnOpened(ChannelNumber channel, logs::LiveLog* log, const base::Result<logs::LogOpening>& opened);
+
+  // What the user's own log says of a topic's items.
+  void OnChange(const logs::LogEntryPtr& change);
+  // Of all topics that the user follows.
+  logs::Counts counts() const;
+  // Items above it count for the user; none: the topic is not followed.
+  std::optional<model::EntryId> CountedFrom(std::string_view topic) const;
 
   // Null: there is none. One that is not open yet is there too.
   Channel* Find(std::string_view topic);
@@ -57,10 +65,11 @@ class TopicChannels {
  private:
   enum class Kind : uint8_t { kBroadcast, kFollowedByBackEnd, kFollowedByUser, kAskedFor };
   struct Topic {
-    Topic(Carrier& carrier, ChannelNumber number, const std::string& name, Kind its_kind)
-        : channel(carrier, number, name), kind(its_kind) {}
+    Topic(Carrier& carrier, ChannelNumber number, const std::string& name, Kind its_kind, model::EntryId its_from)
+        : channel(carrier, number, name), kind(its_kind), from(its_from) {}
     Channel channel;
     Kind kind;
+    model::EntryId from;  // where it was followed
   };
   // A hello or a `sub`, while its channels open.
   struct Opening {
@@ -74,7 +83,9 @@ class TopicChannels {
   };
 
   void Load();
-  void Open(const std::string& topic, Kind kind, const logs::TopicRecords& records, Position position);
+  // `from`: where it was followed.
+  void Open(const std::string& topic, Kind kind, model::EntryId from, const logs::TopicRecords& records,
+            Position position);
   void OpenIfDone();
   bool Allows(std::string_view topic, Kind kind) const;
   void Refuse(std::string_view topic, std::string_view code, std::string_view message);

@@ -316,3 +316,64 @@ async def a_broadcast_reaches_who_comes_later(service: Service) -> None:
     assert isinstance((await plain.connect())["cur"], str), "a client that says nothing of topics has none"
     for phone in (here, late, plain):
         await phone.close()
+
+
+@case
+async def marks_in_topics(service: Service) -> None:
+    """What a user does with items of a topic is the user's: every device hears of it in the order of the own log, counts
+    are exact on each, a device that comes later gets the items as they are; another follower is not concerned."""
+    for user in ("marker", "bystander"):
+        assert await follow(service, user, "board") == 204
+    one, two = TopicPhone(service, "marker", None, "one"), TopicPhone(service, "marker", None, "two")
+    other = TopicPhone(service, "bystander", None, "phone")
+    for phone in (one, two, other):
+        await phone.connect(since="new")
+    before = one.welcome["counts"]["unread"]  # what was broadcast before
+    nids = await tell(service, "board", 5)
+    own = await service.publish({"user_id": "marker", "message": "own"})
+    for phone, count in ((one, 6), (two, 6), (other, 5)):
+        assert set(await phone.has(count)) == set(nids + (own if count == 6 else []))
+
+    counts = await one.mark("read", nids[0], nids[1], ch="board")
+    assert counts["unread"] == before + 4, counts
+    counts = await two.mark("delete", nids[2], ch="board")
+    assert counts["unread"] == before + 3, counts
+    for phone in (one, two):
+        await phone.until(lambda phone=phone: len(phone.states) == 2, "both changes are told")
+        assert [(st["op"], st["of"], st["ids"]) for st in phone.states] == [("read", "board", nids[:2]), ("delete", "board", nids[2:3])]
+        assert phone.states[1]["counts"]["unread"] == before + 3, phone.states
+        assert phone.states[0]["by"] == "one" and "ch" not in phone.states[0], phone.states
+    assert await one.mark("read", nids[0], ch="board") == counts, "nothing changes, nothing is told"
+
+    late = TopicPhone(service, "marker", None, "late")
+    assert (await late.connect())["counts"]["unread"] == before + 3, late.welcome
+    await late.until(lambda: sum(item["nid"] in nids for item in late.items) == 4, "what is left of the topic is there")
+    assert [item["state"] for item in late.items if item["nid"] in nids] == ["read", "read", "unread", "unread"]
+    (upto,) = [item["id"] for item in late.items if item["nid"] == nids[4]]
+    counts = await late.mark("read", upto=upto, ch="board")
+    assert counts["unread"] == before + 1, counts
+    for phone in (one, two):
+        await phone.until(lambda phone=phone: len(phone.states) == 3, "the third change is told")
+        assert phone.states[2]["upto"] == upto and phone.states[2]["counts"]["unread"] == before + 1, phone.states
+    assert other.states == [], "another user's marks are nobody else's"
+    assert (await other.mark("seen", nids[0], ch="board"))["unread"] == before + 5
+
+    await service.crash_all()
+    fresh = TopicPhone(service, "marker", None, "fresh")
+    assert (await fresh.connect())["counts"]["unread"] == before + 1, fresh.welcome
+    status, answer, _ = await service.request("DELETE", f"/v1/notifications/{nids[3]}", {"x-api-key": API_KEY})
+    assert status == 200 and json.loads(answer)["retracted"] == 1, answer
+    again = TopicPhone(service, "bystander", None, "again")
+
+    async def taken_back() -> bool:
+        welcome = await again.connect()
+        await again.close()
+        again.cursors = {}
+        return welcome["counts"]["unread"] == before + 4
+
+    await until_true(taken_back, "what was taken back counts no more")
+    reply = await fresh.ask({"t": "mark", "op": "read", "ids": nids, "ch": "elsewhere"})
+    assert reply["code"] == "no_topic", reply
+    await fresh.close()
+    for phone in (one, two, other, late):
+        phone.socket.abort()

@@ -45,6 +45,8 @@ class Connection final : public session::SessionHost {
   // There are no topics in this world.
   void OpenTopic(session::ChannelNumber, const std::string&) override {}
   void LoadTopics() override {}
+  void TallyTopic(session::ChannelNumber, const std::string&) override {}
+  void StoreTopicMark(std::string, logs::MarkRequest, const std::string&, EntryId) override {}
   void CloseLog(logs::LiveLog&) override {}
   void ReadLog(session::ChannelNumber channel, const logs::LiveLog& log, EntryId after, size_t max_entries,
                size_t max_bytes) override;
