@@ -268,7 +268,7 @@ LogEntryPtr TopicChange(uint64_t id, std::string topic, model::MarkOp op, std::v
 std::string CountsAt(std::string_view at, int unread, int unseen, int normal) {
   return "\"counts\":{\"at\":\"" + std::string(at) + "\",\"unread\":" + std::to_string(unread) +
          ",\"unseen\":" + std::to_string(unseen) + ",\"by_priority\":{\"low\":0,\"normal\":" + std::to_string(normal) +
-         ",\"high\":0,\"critical\":0}}";
+         ",\"high\":0,\"critical\":0},\"by_category\":{}}";
 }
 
 class SessionTopicMarksTest : public SessionTopicsTest {
@@ -300,7 +300,7 @@ TEST_F(SessionTopicMarksTest, CountsAreOfAllThatTheUserFollows) {
   AppendTo("news", {Item(11)});
   Said();
   Append({TopicChange(3, "news", model::MarkOp::kRead, {"n9"}, {},
-                      {.unread = -1, .unseen = -1, .unread_by_priority = {0, -1, 0, 0}})});
+                      {.unread = -1, .unseen = -1, .unread_by_priority = {0, -1, 0, 0}, .unread_by_category = {}})});
   ASSERT_EQ(host_.said.size(), 1u);
   EXPECT_EQ(host_.said[0],
             R"({"t":"st","id":"3-0","prev":"0-0","cur":"3-0","op":"read","of":"news","ids":["n9"],"by":"web",)" +
@@ -311,7 +311,7 @@ TEST_F(SessionTopicMarksTest, CountsAreOfAllThatTheUserFollows) {
 TEST_F(SessionTopicMarksTest, AChangeThatTheTallyHasCountsOnce) {
   Begin(R"(,"since":"new")");
   Append({TopicChange(2, "news", model::MarkOp::kRead, {"n6"}, {},
-                      {.unread = -1, .unseen = -1, .unread_by_priority = {0, -1, 0, 0}})});
+                      {.unread = -1, .unseen = -1, .unread_by_priority = {0, -1, 0, 0}, .unread_by_category = {}})});
   EXPECT_NE(host_.said.back().find(CountsAt("2-0", 2 + 2, 1 + 2, 2 + 2)), std::string::npos) << host_.said.back();
 }
 
