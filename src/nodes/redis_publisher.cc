@@ -301,7 +301,8 @@ void RedisPublisher::CancelScheduled(const std::string& nid, Cancelled then) {
   // Not there yet is not the same as not there.
   auto looked = [then](const Result<std::optional<notifier::AcceptedEntry>>& found) {
     if (!found.ok()) return then(found.status());
-    if (!found->has_value() || ((*found)->routed && !(*found)->scheduled_ms)) return then(false);
+    if (!found->has_value() || (*found)->cancelled) return then(false);
+    if ((*found)->routed && !(*found)->scheduled_ms) return then(false);
     then(Status(Code::kUnavailable, "the notification is on its way to the schedule; try again in a moment"));
   };
   core_.Post([this, nid, then, looked] {

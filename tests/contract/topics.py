@@ -86,7 +86,7 @@ async def channels_resume_by_themselves(service: Service) -> None:
 async def rights_are_by_topic(service: Service) -> None:
     """A topic that the token does not allow is refused, and the others work; a new token takes a topic away at once, and
     only that one."""
-    phone = TopicPhone(service, "limited", ["news", "team.*"])
+    phone = TopicPhone(service, "restricted", ["news", "team.*"])
     welcome = await phone.connect(topics=["news", "secret"])
     assert welcome["refused"]["secret"]["code"] == "topic_forbidden", welcome
     assert "secret" not in welcome["cur"]
@@ -97,7 +97,7 @@ async def rights_are_by_topic(service: Service) -> None:
     nids = [*await tell(service, "news"), *await tell(service, "team.red")]
     assert set(await phone.has(2)) == set(nids)
 
-    reply = await phone.ask({"t": "auth", "tok": token("limited", ["news"])})
+    reply = await phone.ask({"t": "auth", "tok": token("restricted", ["news"])})
     assert reply["t"] == "ok", reply
     assert [(end["ch"], end["code"]) for end in phone.ends] == [("team.red", "topic_forbidden")], phone.ends
     await tell(service, "team.red")
@@ -108,7 +108,7 @@ async def rights_are_by_topic(service: Service) -> None:
     reply = await phone.ask({"t": "unsub", "topics": ["news"]})
     assert reply["topics"] == {"news": {}}, reply
     await tell(service, "news")
-    nids += await service.publish({"user_id": "limited", "message": "own"})
+    nids += await service.publish({"user_id": "restricted", "message": "own"})
     assert (await phone.has(4))[3:] == nids[3:], "what was unsubscribed is silent"
     await phone.close()
 
