@@ -89,7 +89,7 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
     if (!notification.ok()) return OnDeadLetter(std::string(notification.status().message()));
     users_ = std::move(notification->users);
     if (entry_.scheduled_ms) return OnScheduled();  // on a Redis a little before it counts as routed
-    if (!entry_.routed) return OnPending();
+    if (!entry_.routed && !entry_.cancelled) return OnPending();
     entry_.held.empty() ? TraceAll() : OnHeld();
   }
 
