@@ -2,7 +2,7 @@
 // one batch a turn, on a disk that forgets what was not synced (storage/unsynced_fs.h). The wall clock is set back
 // before every other start. After each:
 //
-//   a publish that was confirmed is in the log of every recipient, once (I1);
+//   a publish that was confirmed is in the log of every recipient, once (I1), or waits for its time in the schedule;
 //   what a log has told (LogListener) is still its beginning, id by id: nothing that a device holds was lost, and no id
 //   was used again for something else, clock set back or not, so a device skips nothing (I2, I8);
 //   nothing is in a log that was not published to its user (I3);
@@ -76,14 +76,18 @@ class World final : public PowerWorld, public logs::LogListener {
 // A publish to some users, as the gateway stages and answers it.
 class World::Publish final : public storage::Change {
  public:
-  Publish(World& world, std::vector<std::string> users, std::string message)
-      : world_(world), users_(std::move(users)), message_(std::move(message)) {}
+  // `later_ms`: it is to be delivered so much later; 0: at once.
+  Publish(World& world, std::vector<std::string> users, std::string message, int64_t later_ms)
+      : world_(world), users_(std::move(users)), message_(std::move(message)), later_ms_(later_ms) {}
 
   void Stage(storage::Batch&) override {
     std::string list = "[";
     for (const std::string& user : users_) list += (list.size() > 1 ? ",\"" : "\"") + user + "\"";
     list += "]";
-    const std::vector<streams::FieldView> fields{{"user_ids", list}, {"message", message_}};
+    auto last = world_.streams_->LastId(notifier::kDefaultStream);  // it may be ahead of the clock
+    const int64_t now_ms = std::max(world_.clock_.NowMs(), last.ok() ? static_cast<int64_t>(last->ms) : 0);
+    const std::string at = later_ms_ > 0 ? std::to_string(now_ms + later_ms_) : "";
+    const std::vector<streams::FieldView> fields{{"user_ids", list}, {"message", message_}, {"deliver_at", at}};
     auto id = world_.streams_->Append(notifier::kDefaultStream, fields);
     staged_ = id.status();
     if (id.ok()) nid_ = notifier::NidOf(notifier::kDefaultStream, **id);
@@ -101,6 +105,7 @@ class World::Publish final : public storage::Change {
   World& world_;
   const std::vector<std::string> users_;
   const std::string message_;
+  const int64_t later_ms_;
   Status staged_;
   std::string nid_;
 };
@@ -123,6 +128,7 @@ void World::Close() {
   committer_.reset();
   router_.reset();
   schedule_.reset();
+  delivery_.reset();
   logs_.reset();
   streams_.reset();
 }
@@ -142,8 +148,9 @@ void World::Work() {
       for (uint64_t n = random_.Below(3) + 1; n > 0; --n) users.insert("u" + std::to_string(random_.Below(kUsers)));
       std::string message = "message " + std::to_string(next_message_++) + std::string(random_.Below(300), '.');
       recipients_[message] = users;
+      const int64_t later_ms = random_.Below(4) == 0 ? static_cast<int64_t>(random_.Below(300)) : 0;
       base::Ignore(committer_->Submit(
-          std::make_unique<Publish>(*this, std::vector<std::string>(users.begin(), users.end()), message)));
+          std::make_unique<Publish>(*this, std::vector<std::string>(users.begin(), users.end()), message, later_ms)));
     }
     const std::string name = "u" + std::to_string(random_.Below(kUsers));
     User& user = users_[name];
@@ -194,7 +201,10 @@ bool World::LookAt(const std::string& name, User& user) {
     if (confirmed_as != messages_.end() && confirmed_as->second != message) return Complain(entry.nid + " was altered");
   }
   for (const std::string& nid : user.confirmed) {
-    if (!nids.contains(nid)) return Complain(name + ": " + nid + " was confirmed and is lost");
+    if (nids.contains(nid)) continue;
+    const auto waiting = schedule_->Find(nid);
+    if (waiting.ok() && *waiting && (*waiting)->due_ms) continue;
+    return Complain(name + ": " + nid + " was confirmed and is lost");
   }
   for (size_t i = 0; i < user.told.size(); ++i) {
     if (i >= log.size() || log[i] != user.told[i]) {
