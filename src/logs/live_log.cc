@@ -44,7 +44,6 @@ void LiveLog::Apply(LogUpdate update) {
     if (entry->id <= last_) continue;
     last_ = entry->id;
     if (entry->change) Replay(*entry->change);
-    if (!entry->traits.replaces.empty()) Remove(entry->traits.replaces);
     tail_bytes_ += entry->bytes();
     tail_.push_back({std::move(entry), ItemState::kUnread});
     counts_ = update.counts;
@@ -81,14 +80,6 @@ void LiveLog::DropFront(size_t lines) {
   tail_after_ = std::prev(end)->entry->id;
   tail_.erase(tail_.begin(), end);
   if (tail_.empty()) std::vector<LogLine>().swap(tail_);
-}
-
-void LiveLog::Remove(const std::vector<std::string>& nids) {
-  std::erase_if(tail_, [&](const LogLine& line) {
-    if (!line.entry->is_item() || std::find(nids.begin(), nids.end(), line.entry->nid) == nids.end()) return false;
-    tail_bytes_ -= line.entry->bytes();
-    return true;
-  });
 }
 
 // Items of the tail carry their state at sending time, as items read from the store do.

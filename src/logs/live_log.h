@@ -78,7 +78,6 @@ class LiveLog {
     model::EntryId cursor;
   };
   void Replay(const StateChange& change);
-  void Remove(const std::vector<std::string>& nids);
   void DropFront(size_t lines);
   void DropTail(model::EntryId last);
 

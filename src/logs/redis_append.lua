@@ -6,9 +6,10 @@
 --   PASSED_OVER priority                 it is not, now or ever
 --   LIMITED most(4) window ms(6) entry   it is appended, or summed up (redis_windows.lua)
 -- Answers the last id before, head, an id for each item (zeros: the log had it; 0-1: passed over; 0-2: summed up),
--- watching nodes, and for each item that took the place of an older one: its number, the older one's nid. Or, when the
--- user prefers something else than was asked: the tag of that, and nothing is done.
+-- watching nodes, and for each item that took the place of an older one: its number, the older one's nid, and the change
+-- that was appended before it. Or, when the user prefers something else than was asked: the tag of that, and nothing is done.
 local PASSED_OVER, LIMITED, MOST_NIDS = 0, 4, 100
+local DELETE = 4  -- model::MarkOp
 local now, tag = tonumber(ARGV[3]), ARGV[5]
 local epoch, floor_ms, lost_ms, lost_seq, fence = open_bucket(ARGV[1])
 if not epoch then return NO_EPOCH end
@@ -52,7 +53,8 @@ local function push()
   elements = {}
 end
 
--- Takes the newest item with that key out of the log, unless it was read; answers its nid.
+-- Takes the newest item with that key out of the log, unless it was read, and says so in it; answers its nid, and the
+-- change. The newer item's word alone would not do: who comes when that has been deleted would keep the older one.
 local function collapse(key)
   local newest = call('HGET', KEYS[4], key)
   if not newest then return nil end
@@ -65,8 +67,11 @@ local function collapse(key)
   call('LSET', KEYS[2], index, TOMBSTONE)
   call('LREM', KEYS[2], -1, TOMBSTONE)
   count_out(head, element, KEYS[4])
-  head[ENTRIES] = head[ENTRIES] - 1
-  return nid_of(element)
+  local nid = nid_of(element)
+  local change = '\0' .. short_id(next_id(head, now, floor_ms, lost_ms, lost_seq)) .. '\2' .. string.char(DELETE) ..
+    text('') .. '\0' .. varint(1) .. text(nid) .. counts_text(head)
+  elements[#elements + 1] = change  -- in the place of the one that went: as many entries as before
+  return nid, change
 end
 
 -- The entry of an item, which says what it replaces.
@@ -100,11 +105,10 @@ end
 
 local function append(entry, category, key)
   if key ~= '' then
-    local nid = collapse(key)
+    local nid, change = collapse(key)
     if nid then
       entry = with_replaced(entry, nid)
-      replaced[#replaced + 1] = #ids
-      replaced[#replaced + 1] = nid
+      replaced[#replaced + 1] = {#ids, nid, change}
     end
   end
   local id = short_id(next_id(head, now, floor_ms, lost_ms, lost_seq))

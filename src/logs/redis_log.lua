@@ -94,6 +94,19 @@ end
 
 local function text(value) return varint(#value) .. value end
 
+-- The counts as a state change has them.
+local function counts_text(head)
+  local parts, categories = {}, {}
+  for at = UNREAD, CATEGORIES - 1 do parts[#parts + 1] = varint(head[at]) end
+  for category in pairs(head[CATEGORIES] or {}) do categories[#categories + 1] = category end
+  table.sort(categories)
+  parts[#parts + 1] = varint(#categories)
+  for _, category in ipairs(categories) do
+    parts[#parts + 1] = text(category) .. varint(head[CATEGORIES][category])
+  end
+  return table.concat(parts)
+end
+
 -- The text at a place, behind its length (LEB128), and the place after it.
 local function text_at(bytes, at)
   local size, unit = byte(bytes, at), 128

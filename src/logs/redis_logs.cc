@@ -328,7 +328,7 @@ Result<Appended> RedisLogs::ReadAppended(const RespReply& reply, const std::stri
   Appended appended{std::move(decoded->update), std::move(decoded->watchers), {}, decoded->other_preferences};
   appended.update.user = user;
   collapsed.Add(static_cast<int64_t>(decoded->replaced.size()));
-  for (auto& [at, nid] : decoded->replaced) entries[at].traits.replaces.push_back(std::move(nid));
+  for (auto& [at, nid, change] : decoded->replaced) entries[at].traits.replaces.push_back(std::move(nid));
   const auto& watchers = appended.watchers;
   const bool watched = std::find(watchers.begin(), watchers.end(), options_.node) != watchers.end();
   for (size_t at = 0; at < decoded->ids.size(); ++at) {
@@ -339,6 +339,9 @@ Result<Appended> RedisLogs::ReadAppended(const RespReply& reply, const std::stri
     }
     appended.fates.push_back(Fate::kAppended);
     if (!watched) continue;
+    for (const auto& replaced : decoded->replaced) {
+      if (replaced.item == at) appended.update.entries.push_back(replaced.change);
+    }
     entries[at].id = id;
     appended.update.entries.push_back(std::make_shared<const LogEntry>(std::move(entries[at])));
   }

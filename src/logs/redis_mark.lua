@@ -154,14 +154,7 @@ else
   end
 end
 local counts = counts_reply(head)
-for at = UNREAD, CATEGORIES - 1 do parts[#parts + 1] = varint(head[at]) end
-local categories = {}
-for category in pairs(head[CATEGORIES] or {}) do categories[#categories + 1] = category end
-table.sort(categories)
-parts[#parts + 1] = varint(#categories)
-for _, category in ipairs(categories) do
-  parts[#parts + 1] = text(category) .. varint(head[CATEGORIES][category])
-end
+parts[#parts + 1] = counts_text(head)
 
 local before_ms, before_seq = head[LAST], head[LAST + 1]
 if lost_ms > before_ms or (lost_ms == before_ms and lost_seq > before_seq) then

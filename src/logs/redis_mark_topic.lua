@@ -95,12 +95,7 @@ if upto_ms then
 else
   parts[4] = '\0' .. varint(#named) .. table.concat(named)
 end
-for at = UNREAD, CATEGORIES - 1 do parts[#parts + 1] = varint(head[at]) end
-local counted = {}
-for category in pairs(head[CATEGORIES] or {}) do counted[#counted + 1] = category end
-table.sort(counted)
-parts[#parts + 1] = varint(#counted)
-for _, category in ipairs(counted) do parts[#parts + 1] = text(category) .. varint(head[CATEGORIES][category]) end
+parts[#parts + 1] = counts_text(head)
 parts[#parts + 1] = text(topic)
 for _, value in ipairs(delta) do parts[#parts + 1] = zigzag(value) end
 table.sort(categories)

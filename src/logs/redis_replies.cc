@@ -185,11 +185,13 @@ Result<AppendReply> DecodeAppend(const RespReply& reply, size_t items) {
   appended.update.after = DecodeShortId(reply.elements[0].text);
   for (size_t at = 0; at < items; ++at) appended.ids.push_back(DecodeShortId(ids.substr(at * kShortIdBytes)));
   appended.watchers = Texts(reply.elements[3]);
-  const std::vector<RespReply>& replaced = reply.elements[4].elements;
-  for (size_t at = 0; at + 1 < replaced.size(); at += 2) {
-    const int64_t item = replaced[at].integer;
+  for (const RespReply& replaced : reply.elements[4].elements) {
+    if (!IsArray(replaced, 3)) return Damaged("what an append has replaced");
+    const int64_t item = replaced.elements[0].integer;
     if (item < 0 || item >= static_cast<int64_t>(items)) return Damaged("what an append has replaced");
-    appended.replaced.emplace_back(static_cast<size_t>(item), replaced[at + 1].text);
+    auto change = DecodeElement(replaced.elements[2].text);
+    if (!change.ok()) return change.status();
+    appended.replaced.push_back({static_cast<size_t>(item), replaced.elements[1].text, std::move(change->entry)});
   }
   return appended;
 }

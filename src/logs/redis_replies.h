@@ -30,7 +30,13 @@ base::Result<MarkReply> DecodeMark(const wire::RespReply& reply);
 struct AppendReply {
   LogUpdate update;                 // without user and entries
   std::vector<model::EntryId> ids;  // of each item; 0-0: the log had it; 0-1: passed over; 0-2: summed up
-  std::vector<std::pair<size_t, std::string>> replaced;  // items that took the place of an older one: its nid
+  // Items that took the place of an older one: which; the older one's nid; the change that says so, before the item.
+  struct Replaced {
+    size_t item;
+    std::string nid;
+    LogEntryPtr change;
+  };
+  std::vector<Replaced> replaced;
   std::vector<std::string> watchers;
   std::optional<uint64_t> other_preferences{};  // their tag: nothing was done, and there is nothing else here
 };

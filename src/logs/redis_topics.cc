@@ -147,7 +147,8 @@ void RedisTopics::Mark(TopicMark mark, Then<Counts> then) {
   }
   const std::string& user = mark.user;
   RedisLogs::Question question =
-      logs_.QuestionFor(Scripts().mark, user, {WatchersKey(user), MarkIdsKey(user), TopicStatesKey(user, mark.topic), CollapseKeysKey(user)},
+      logs_.QuestionFor(Scripts().mark, user,
+                        {WatchersKey(user), MarkIdsKey(user), TopicStatesKey(user, mark.topic), CollapseKeysKey(user)},
                         std::move(arguments));
   auto told = [this, user](const RespReply& reply) -> Result<Counts> {
     auto marked = DecodeMark(reply);

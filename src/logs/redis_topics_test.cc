@@ -87,7 +87,8 @@ TEST_F(RedisTopicsTest, WhatAUserDoesIsInTheOwnLog) {
                    .oldest = {2, 0},
                    .counted_from = {3, 0},
                    .items = {}};
-    for (uint64_t id : ids) mark.items.push_back({{id, 0}, "n" + std::to_string(id), model::Priority::kHigh, id == 5 ? "chat" : ""});
+    for (uint64_t id : ids)
+      mark.items.push_back({{id, 0}, "n" + std::to_string(id), model::Priority::kHigh, id == 5 ? "chat" : ""});
     return mark;
   };
   const auto mark = [this](const TopicMark& wanted) {
@@ -107,7 +108,9 @@ TEST_F(RedisTopicsTest, WhatAUserDoesIsInTheOwnLog) {
   ASSERT_FALSE(entry->is_item());
   EXPECT_EQ(entry->change->topic, "news");
   EXPECT_EQ(entry->change->nids, (std::vector<std::string>{"n1", "n3", "n4", "n5"}));
-  EXPECT_EQ(entry->change->topic_delta, (CountsDelta{.unread = -2, .unseen = -2, .unread_by_priority = {0, 0, -2, 0}, .unread_by_category = {{"chat", -1}}}))
+  EXPECT_EQ(entry->change->topic_delta,
+            (CountsDelta{
+                .unread = -2, .unseen = -2, .unread_by_priority = {0, 0, -2, 0}, .unread_by_category = {{"chat", -1}}}))
       << "4 and 5 count";
 
   mark(mark_of(MarkOp::kRead, {4}));

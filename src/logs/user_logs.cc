@@ -60,12 +60,7 @@ struct UserLogs::Log {
 
 UserLogs::UserLogs(const storage::Store& store, const base::Clock& clock, UserLogsOptions options,
                    LogListener* listener)
-    : store_(store),
-      clock_(clock),
-      options_(options),
-      listener_(listener),
-      topics_(store),
-      collapse_keys_(store) {
+    : store_(store), clock_(clock), options_(options), listener_(listener), topics_(store), collapse_keys_(store) {
   CHECK(options_.max_entries > 0);
 }
 
@@ -213,9 +208,8 @@ Status UserLogs::PassOver(std::string_view user, model::Priority priority, const
   auto found = Find(user);
   if (!found.ok()) return found.status();
   Log& log = **found;
-  auto mark = std::find_if(log.head.sources.begin(), log.head.sources.end(), [&](const SourceMark& m) {
-    return m.priority == priority && m.stream == source.stream;
-  });
+  auto mark = std::find_if(log.head.sources.begin(), log.head.sources.end(),
+                           [&](const SourceMark& m) { return m.priority == priority && m.stream == source.stream; });
   if (mark == log.head.sources.end()) {
     log.head.sources.push_back({std::string(source.stream), priority, source.id});
   } else {
@@ -239,7 +233,7 @@ Status UserLogs::SetPreferred(std::string_view user, Preferred preferred) {
   return base::Ok();
 }
 
-// Takes the unread older item of the same key out of the log, in favour of `entry`.
+// Takes the unread older item of the same key out of the log, in favour of `entry`, and says so in the log.
 Status UserLogs::Collapse(Log& log, LogEntry& entry, Batch& batch) {
   auto newest = collapse_keys_.Newest(log.user, entry.traits.collapse_key);
   if (!newest.ok()) return newest.status();
@@ -250,9 +244,18 @@ Status UserLogs::Collapse(Log& log, LogEntry& entry, Batch& batch) {
   indexed_ += index.items().size();
   if (!older.ok()) return older.status();
   if (*older == index.items().end() || (*older)->second.state >= ItemState::kRead) return base::Ok();
-  entry.traits.replaces.push_back((*older)->second.nid);
+  const std::string nid = (*older)->second.nid;
+  entry.traits.replaces.push_back(nid);
   ++collapsed_;
-  return SetState(log, *older, MarkOp::kDelete, batch);
+  RETURN_IF_ERROR(SetState(log, *older, MarkOp::kDelete, batch));
+  // The newer item's word alone would not do: who comes when that has been deleted would keep the older one.
+  LogEntry gone;
+  StateChange& change = gone.change.emplace();
+  change.op = MarkOp::kDelete;
+  change.nids.push_back(nid);
+  change.counts = log.head.counts;
+  AppendEntry(log, std::move(gone), batch);
+  return base::Ok();
 }
 
 bool UserLogs::IsRepeat(const Log& log, std::string_view mid) const {
@@ -414,7 +417,8 @@ Result<Counts> UserLogs::MarkTopic(const TopicMark& mark, Batch& batch) {
     if (!mark.upto) change.nids.push_back(item.nid);
     if (item.id <= mark.counted_from) continue;
     change.topic_delta.Add(item.priority, static_cast<ItemState>(*state), item.category, -1);
-    if (after != kTopicItemDeleted) change.topic_delta.Add(item.priority, static_cast<ItemState>(after), item.category, 1);
+    if (after != kTopicItemDeleted)
+      change.topic_delta.Add(item.priority, static_cast<ItemState>(after), item.category, 1);
   }
   if (!mark.mid.empty()) RememberMarkId(log, mark.mid, batch);
   if (changed == 0) return log.head.counts;

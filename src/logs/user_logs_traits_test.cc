@@ -39,24 +39,24 @@ TEST_F(UserLogsTraitsTest, TheNewerOfTwoWithOneKeyTakesThePlaceOfTheOlder) {
   Append("a", {.collapse_key = "build"});
   Append("b", {});
   Append("c", {.collapse_key = "build"}, Priority::kHigh);
-  EXPECT_EQ(logs_.Shape("u"), "b:unread c:unread");
+  EXPECT_EQ(logs_.Shape("u"), "b:unread <delete> c:unread");
   EXPECT_EQ(ReplacedBy("c"), std::vector<std::string>{"a"});
   EXPECT_EQ(logs_.Head("u").counts, (Counts{2, 2, {0, 1, 1, 0}}));
-  EXPECT_EQ(logs_.Head("u").entries, 2u);
+  EXPECT_EQ(logs_.Head("u").entries, 3u);
   EXPECT_EQ(logs_.Head("u").floor, EntryId{}) << "only limits move it";
   logs_.Restart();
   Append("d", {.collapse_key = "build"});
-  EXPECT_EQ(logs_.Shape("u"), "b:unread d:unread");
+  EXPECT_EQ(logs_.Shape("u"), "b:unread <delete> <delete> d:unread");
 }
 
 TEST_F(UserLogsTraitsTest, WhatWasReadStays) {
   Append("a", {.collapse_key = "k"});
   logs_.Mark({.user = "u", .op = MarkOp::kSeen, .nids = {"a"}});
   Append("b", {.collapse_key = "k"});
-  EXPECT_EQ(logs_.Shape("u"), "<seen> b:unread") << "seen is not read";
+  EXPECT_EQ(logs_.Shape("u"), "<seen> <delete> b:unread") << "seen is not read";
   logs_.Mark({.user = "u", .op = MarkOp::kRead, .nids = {"b"}});
   Append("c", {.collapse_key = "k"});
-  EXPECT_EQ(logs_.Shape("u"), "<seen> b:read <read> c:unread");
+  EXPECT_EQ(logs_.Shape("u"), "<seen> <delete> b:read <read> c:unread");
   EXPECT_TRUE(ReplacedBy("c").empty());
 }
 
@@ -70,7 +70,7 @@ TEST_F(UserLogsTraitsTest, OneTurnCollapsesItsOwn) {
               }
             })
             .ok());
-  EXPECT_EQ(logs_.Shape("u"), "n3:unread");
+  EXPECT_EQ(logs_.Shape("u"), "<delete> <delete> n3:unread");
   EXPECT_EQ(ReplacedBy("n3"), std::vector<std::string>{"n2"});
   EXPECT_EQ(logs_.Head("u").counts.unread, 1u);
 }
@@ -93,7 +93,7 @@ TEST_F(UserLogsTraitsTest, AFailedTurnCollapsesNothing) {
   logs_.fault = base::Ok();
   EXPECT_EQ(logs_.Shape("u"), "a:unread");
   ASSERT_TRUE(logs_.Turn(stage).ok());
-  EXPECT_EQ(logs_.Shape("u"), "b:unread");
+  EXPECT_EQ(logs_.Shape("u"), "<delete> b:unread");
   EXPECT_EQ(ReplacedBy("b"), std::vector<std::string>{"a"});
 }
 

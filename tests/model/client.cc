@@ -142,13 +142,19 @@ void Client::OnNotifications(JsonValue frame) {
     const int level = state == "unread" ? 0 : state == "seen" ? 1 : state == "read" ? 2 : 3;
     const bool is_new = state_.items.try_emplace(IdOf(e.value(), "id"), Item{TextOf(e.value(), "nid"), level}).second;
     REQUIRE(is_new, "an item that the client has: " + std::string(e.value().raw));
+    if (auto replaces = wire::Find(e.value(), "replaces")) {
+      for (wire::ElementReader r(*replaces); r.Next();) {
+        std::erase_if(state_.items, [&](const auto& known) { return known.second.nid == wire::Text(r.value()); });
+      }
+    }
   }
   state_.cursor = IdOf(frame, "cur");
 }
 
 void Client::OnChange(JsonValue frame) {
   REQUIRE(state_.cursor == IdOf(frame, "prev"), "prev is not where the client stands");
-  const model::MarkOp op = *model::ParseMarkOp(TextOf(frame, "op"));
+  const std::string name = TextOf(frame, "op");
+  const model::MarkOp op = name == "expire" ? model::MarkOp::kExpire : *model::ParseMarkOp(name);
   std::optional<EntryId> upto;
   std::set<std::string> nids;
   if (wire::Find(frame, "upto")) {

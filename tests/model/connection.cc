@@ -168,6 +168,10 @@ void Connection::CheckNotifications(JsonValue frame) {
     REQUIRE(nid.ends_with(":" + std::to_string(user_)), "another user's: " + nid);
     auto known = log.undeleted.find(id);
     REQUIRE(known == log.undeleted.end() || known->second == nid, nid);
+    auto replaces = wire::Find(e.value(), "replaces");
+    auto replaced = log.replaced.find(nid);
+    REQUIRE(replaces.has_value() == (replaced != log.replaced.end()), std::string(frame.raw));
+    if (replaces) REQUIRE(replaces->raw == "[\"" + replaced->second + "\"]", std::string(frame.raw));
     ids.insert(id);
     unacked_.insert(id);
   }
@@ -221,6 +225,9 @@ void Connection::CheckCounts(JsonValue counts, const Counts& expected) {
   for (size_t i = 0; i < model::kPriorities; ++i) {
     sent.unread_by_priority[i] =
         static_cast<uint32_t>(NumberOf(*by_priority, model::PriorityName(static_cast<model::Priority>(i))));
+  }
+  for (wire::MemberReader m(*wire::Find(counts, "by_category")); m.Next();) {
+    sent.unread_by_category.emplace_back(m.key(), static_cast<uint32_t>(*wire::Integer(m.value())));
   }
   REQUIRE(sent == expected, std::string(counts.raw) + ", expected unread " + std::to_string(expected.unread));
 }

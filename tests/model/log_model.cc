@@ -23,10 +23,29 @@ int present_step = 0, wanted_steps = 0;
 
 // What every run of more than a few seeds must have met.
 constexpr std::string_view kMustHappen[] = {
-    "resume ok",        "resume gap",        "resume reset",    "resume fresh", "clamped ack",
-    "credit exhausted", "st without credit", "congestion",      "cold read",    "trim",
-    "failed turn",      "restart",           "repeated append", "old cursor",   "early copy",
-    "clock set",        "bye 4103",          "bye 4200",        "err no_space", "failed sync, stored all the same",
+    "resume ok",
+    "resume gap",
+    "resume reset",
+    "resume fresh",
+    "clamped ack",
+    "credit exhausted",
+    "st without credit",
+    "congestion",
+    "cold read",
+    "trim",
+    "failed turn",
+    "restart",
+    "repeated append",
+    "old cursor",
+    "early copy",
+    "collapse",
+    "expire",
+    "retract",
+    "clock set",
+    "bye 4103",
+    "bye 4200",
+    "err no_space",
+    "failed sync, stored all the same",
 };
 
 bool Option(std::string_view argument, std::string_view name, uint64_t& value) {

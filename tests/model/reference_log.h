@@ -20,6 +20,7 @@ struct ReferenceLog {
     std::string nid;
     int priority = 0;
     int state = 0;  // 0 unread, 1 seen, 2 read, 3 archived
+    std::string category{}, collapse_key{};
   };
   struct Change {
     model::MarkOp op;
@@ -32,9 +33,11 @@ struct ReferenceLog {
   std::map<EntryId, std::optional<Item>> entries;  // what is stored; no item: a state change
   EntryId last, floor;
   std::map<std::string, int64_t> mids;
+  std::map<std::string, EntryId> newest;  // by collapse key: the newest item that has it, while that is stored
 
   // What ever was, for looking at frames:
-  std::map<EntryId, std::string> undeleted;  // items that were never deleted, trimmed ones too
+  std::map<EntryId, std::string> undeleted;     // items that were never deleted or replaced, trimmed ones too
+  std::map<std::string, std::string> replaced;  // by nid of the newer one
   std::map<EntryId, Change> changes;
   std::map<EntryId, logs::Counts> counts_at;  // by the last entry of a turn
 
@@ -43,10 +46,36 @@ struct ReferenceLog {
     return last = std::max(next, EntryId{static_cast<uint64_t>(now_ms), 0});
   }
 
-  void Append(const std::string& nid, int priority, int64_t now_ms) {
+  // Answers whether it took the place of another.
+  bool Append(const Item& item, int64_t now_ms) {
+    bool took_place = false;
+    if (!item.collapse_key.empty()) {
+      auto older = newest.find(item.collapse_key);
+      if (older != newest.end() && entries[older->second]->state < 2) {
+        took_place = true;
+        replaced[item.nid] = entries[older->second]->nid;
+        undeleted.erase(older->second);
+        Change change{model::MarkOp::kDelete, {entries[older->second]->nid}, std::nullopt, "", {}};
+        entries.erase(older->second);
+        change.counts = Counts();
+        const EntryId at = NextId(now_ms);
+        entries[at] = std::nullopt;
+        changes[at] = change;
+      }
+    }
     const EntryId id = NextId(now_ms);
-    entries[id] = Item{nid, priority, 0};
-    undeleted[id] = nid;
+    if (!item.collapse_key.empty()) newest[item.collapse_key] = id;
+    entries[id] = item;
+    undeleted[id] = item.nid;
+    return took_place;
+  }
+
+  void Forget(EntryId id) {
+    if (const auto& item = entries[id]) {
+      auto with_key = newest.find(item->collapse_key);
+      if (with_key != newest.end() && with_key->second == id) newest.erase(with_key);
+    }
+    entries.erase(id);
   }
 
   void Mark(const logs::MarkRequest& mark, int64_t now_ms) {
@@ -59,6 +88,7 @@ struct ReferenceLog {
     std::vector<EntryId> targets;
     for (const auto& [id, item] : entries) {
       if (!item || Moved(mark.op, item->state) == item->state) continue;
+      if (mark.spare == logs::Spare::kRead && item->state >= 2) continue;
       if (mark.upto ? id <= *mark.upto : Contains(mark.nids, item->nid)) targets.push_back(id);
     }
     if (targets.empty()) return;
@@ -67,8 +97,8 @@ struct ReferenceLog {
     for (EntryId id : targets) {
       if (!mark.upto) change.nids.push_back(entries[id]->nid);
       entries[id]->state = Moved(mark.op, entries[id]->state);
-      if (mark.op != model::MarkOp::kDelete) continue;
-      entries.erase(id);
+      if (!model::Removes(mark.op)) continue;
+      Forget(id);
       undeleted.erase(id);
     }
     if (mark.upto && mark.op == model::MarkOp::kDelete) {  // of trimmed ones too, which a live tail may still hold
@@ -87,7 +117,7 @@ struct ReferenceLog {
       size_t wanted = entries.size() - max_entries + max_entries / 16;
       while (wanted-- > 0 && !entries.empty() && entries.begin()->first <= before) {
         floor = entries.begin()->first;
-        entries.erase(entries.begin());
+        Forget(floor);
       }
     }
     counts_at[last] = Counts();
@@ -95,12 +125,15 @@ struct ReferenceLog {
 
   logs::Counts Counts() const {
     logs::Counts counts;
+    std::map<std::string, uint32_t> by_category;
     for (const auto& [id, item] : entries) {
       if (!item) continue;
       counts.unseen += item->state == 0;
       counts.unread += item->state < 2;
       counts.unread_by_priority[static_cast<size_t>(item->priority)] += item->state < 2;
+      if (item->state < 2 && !item->category.empty()) ++by_category[item->category];
     }
+    counts.unread_by_category.assign(by_category.begin(), by_category.end());
     return counts;
   }
 

@@ -162,6 +162,8 @@ void World::Step() {
     ReadSomething();
   } else if (choice < 680) {
     AnswerSomething();
+  } else if (choice < 690) {
+    Operate();
   } else if (choice < 970) {
     clients_[random_.Below(clients_.size())]->Step();
   } else if (choice < 985) {
@@ -210,10 +212,27 @@ void World::Publish() {
   one.nid = std::to_string(number) + "-0:" + std::to_string(user);
   one.priority = static_cast<model::Priority>(random_.Below(model::kPriorities));
   one.json = "\"nid\":\"" + one.nid + "\",\"body\":\"" + std::string(random_.Below(Chance(5) ? 9'000 : 60), 'x') + "\"";
+  if (Chance(40)) one.traits.category = std::string(1, static_cast<char>('a' + random_.Below(3)));
+  if (Chance(30)) one.traits.collapse_key = "key" + std::to_string(random_.Below(4));
   one.stream = kStreams[random_.Below(std::size(kStreams))];
   one.source = {number, 0};
   ingest_.push_back(std::move(one));
   committer_->Wake();
+}
+
+// What a back-end or time does: items end, or are taken back.
+void World::Operate() {
+  const size_t user = random_.Below(users_.size());
+  logs::MarkRequest request{.user = users_[user].name, .op = model::MarkOp::kExpire, .nids = {"no-such-nid"}};
+  if (Chance(40)) {
+    request.op = model::MarkOp::kDelete;
+    request.spare = logs::Spare::kRead;
+  }
+  for (const auto& [id, item] : users_[user].log.entries) {
+    if (item && Chance(5)) request.nids.push_back(item->nid);
+  }
+  if (request.nids.size() > 1) tally_.Add(request.op == model::MarkOp::kExpire ? "expire" : "retract");
+  StoreMark(0, user, {}, std::move(request));
 }
 
 void World::Turn() {
@@ -243,15 +262,17 @@ Status World::BeforeCommit(Batch& batch) {
   if (Chance(20)) upto = std::min(upto, routed_ + random_.Below(4));
   for (size_t n = from; n < upto; ++n) {
     const Published& one = ingest_[n];
-    RETURN_IF_ERROR(
-        user_logs_->Append(users_[one.user].name, {one.nid, one.priority, one.json}, {one.stream, one.source}, batch));
+    RETURN_IF_ERROR(user_logs_->Append(users_[one.user].name, {one.nid, one.priority, one.json, one.traits},
+                                       {one.stream, one.source}, batch));
     if (n < routed_) {
       tally_.Add("repeated append");
       continue;
     }
     turn_.push_back([this, n, now = clock_.NowMs()] {
       const Published& published = ingest_[n];
-      users_[published.user].log.Append(published.nid, static_cast<int>(published.priority), now);
+      const ReferenceLog::Item item{published.nid, static_cast<int>(published.priority), 0, published.traits.category,
+                                    published.traits.collapse_key};
+      if (users_[published.user].log.Append(item, now)) tally_.Add("collapse");
       routed_ = n + 1;
     });
   }

@@ -81,6 +81,7 @@ class World final : public logs::LogListener, public storage::FaultPoints, publi
   struct Published {
     size_t user;
     std::string nid, json, stream;
+    logs::ItemTraits traits;
     model::Priority priority;
     EntryId source;
   };
@@ -100,6 +101,7 @@ class World final : public logs::LogListener, public storage::FaultPoints, publi
   void Adopt();
   void ReplayTurn(const std::vector<std::function<void()>>& operations);
   void Publish();
+  void Operate();
   void Turn();
   void Deliver();
   void ReadSomething();
