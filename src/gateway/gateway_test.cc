@@ -52,7 +52,7 @@ class Service {
     embedded_ = std::make_unique<EmbeddedEngine>(EmbeddedEngine{*committer_, *streams_});
     log_store_ = std::make_unique<logs::EmbeddedLogs>(*store_, *committer_, *logs_, *preferences_, readers_);
     publisher_ = std::make_unique<notifier::EmbeddedPublisher>(*store_, *committer_, *streams_, idempotency(),
-                                                               *schedule_, options_.ingest_stream);
+                                                               *schedule_, options_.ingest_streams);
     gateway_ = std::make_unique<Gateway>(
         Gateway::Parts{*log_store_, *publisher_, base::SystemClock(), base::SystemRandom(), embedded_.get()}, options_,
         cores);

@@ -102,12 +102,16 @@ RedisEngine::RedisEngine(RedisEngineOptions options, const base::Clock& clock, b
       delivery_limit_(core_, *client_, options_.redelivery, [this](const std::string& stream) { return Owns(stream); }),
       starting_(std::make_shared<Starting>()) {
   watch_.SetClient(*client_);
-  for (const std::string& stream : AllPartitions(options_)) {
+  const std::vector<std::string> all = AllPartitions(options_);
+  const size_t partitions = all.size() / options_.ingest_streams.size();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const std::string& stream = all[i];
     const auto appended = [this](std::vector<logs::Appended> more) { OnAppended(std::move(more)); };
     schedules_.push_back(
         std::make_unique<RedisSchedule>(core_, *client_, clock, logs_, stream, appended, options_.rate_limits));
     routers_.push_back(std::make_unique<RedisRouter>(core_, *client_, logs_, *schedules_.back(), stream, node_,
                                                      options_.ingest_from, appended, options_.rate_limits));
+    routers_.back()->ShareWith(share_, options_.weights.empty() ? 1 : options_.weights[i / partitions]);
   }
   core_.Every(kTickMs, [this] { Tick(); });
 }

@@ -32,6 +32,7 @@ namespace tocsin::nodes {
 struct RedisEngineOptions {
   redis::Deployment deployment;
   std::vector<std::string> ingest_streams;  // at least one; publishes over HTTP go to the first
+  std::vector<int> weights;                 // of those, for their shares of a node; empty: 1 each
   int partitions = 0;             // of each ingest stream: `<stream>:{0}` and on; 0: the stream itself is the only one
   std::string ingest_from = "$";  // where the group begins on a stream it has not been on: `$` or `0`
   int wait_replicas = 0;          // that an answer to a publish waits for; 0: none
@@ -81,6 +82,7 @@ class RedisEngine {
   Wakes wakes_;
   RedisPublisher publisher_;
   std::vector<std::unique_ptr<RedisSchedule>> schedules_;
+  notifier::FairShare share_;                          // of the routers
   std::vector<std::unique_ptr<RedisRouter>> routers_;  // each with the schedule of its stream
   RedisDigests digests_;
   RedisRetention retention_;

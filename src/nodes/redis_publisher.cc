@@ -108,6 +108,7 @@ RedisPublisher::RedisPublisher(runtime::Core& core, redis::Client& client, const
       client_(client),
       watch_(watch),
       streams_(std::move(streams)),
+      all_(all),
       schedules_(client, std::move(all)),
       wait_replicas_(wait_replicas),
       confirmed_(streams_.size()) {
@@ -260,7 +261,7 @@ void RedisPublisher::Remember(size_t partition, const std::vector<std::string>& 
 // The entry, and whether it waits for the router: unread by its group, or pending.
 void RedisPublisher::Find(const std::string& nid, Found then) {
   const auto parts = notifier::ParseNid(nid);
-  const bool ours = parts && std::find(streams_.begin(), streams_.end(), parts->stream) != streams_.end();
+  const bool ours = parts && std::find(all_.begin(), all_.end(), parts->stream) != all_.end();
   if (!ours) return then(std::optional<notifier::AcceptedEntry>());
   core_.Post([this, nid, stream = std::string(parts->stream), id = parts->id, then = std::move(then)] {
     auto looked = [this, nid, stream, id, then](const Result<RespReply>& reply) {

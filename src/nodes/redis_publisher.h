@@ -29,7 +29,7 @@ namespace tocsin::nodes {
 class RedisPublisher final : public notifier::Publisher {
  public:
   // Nothing is owned. `streams`: the partitions of the first ingest stream, at least one; `all`: those of every one,
-  // whose schedules are listed.
+  // whose notifications are found and whose schedules are listed.
   RedisPublisher(runtime::Core& core, redis::Client& client, const StoreWatch& watch, std::vector<std::string> streams,
                  std::vector<std::string> all, int wait_replicas = 0);
 
@@ -65,7 +65,7 @@ class RedisPublisher final : public notifier::Publisher {
   runtime::Core& core_;
   redis::Client& client_;
   const StoreWatch& watch_;
-  const std::vector<std::string> streams_;
+  const std::vector<std::string> streams_, all_;
   RedisSchedules schedules_;
   const int wait_replicas_;
   std::vector<std::deque<Confirmed>> confirmed_;  // by partition, oldest first

@@ -6,9 +6,11 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "model/limits.h"
 #include "nodes/dead_letter.h"
 #include "nodes/keys.h"
 #include "notifier/counters.h"
+#include "notifier/read_ahead.h"
 #include "notifier/router.h"
 #include "notifier/scheduled_row.h"
 #include "wire/notification_fields.h"
@@ -25,7 +27,10 @@ using wire::RespReply;
 constexpr int64_t kBlockMs = 1'000;
 constexpr int64_t kPatienceMs = 5'000;
 constexpr int64_t kFirstRetryMs = 50, kLongestRetryMs = 2'000;
-constexpr size_t kMostAtOnce = 256;  // entries read
+constexpr size_t kReadAhead = model::kMaxTurnChanges;               // entries
+constexpr size_t kReadBytes = 32 << 20;                             // of them, about
+constexpr size_t kFew = 64;                                         // entries that may wait for more
+constexpr size_t kBatchEntries = logs::RedisLogs::kMaxAppendItems;  // all of them may be one user's
 constexpr size_t kBatchBytes = 4 << 20, kBatchUsers = 8'192;
 constexpr size_t kAckAtOnce = 1'024;  // entries, or after so long:
 constexpr int64_t kAckMs = 20;
@@ -92,12 +97,34 @@ size_t BytesOf(const FieldViews& fields) {
 
 }  // namespace
 
-// What was read together.
+// What was read together, and what has joined it.
 struct RedisRouter::Reading {
-  RespReply reply;                   // the entries' fields lie in it
-  std::vector<StreamEntry> entries;  // in the order of the stream
-  size_t next = 0;                   // the first that is in no batch yet
-  Next then = nullptr;               // all of them are routed
+  struct Held {
+    StreamEntry entry;
+    std::shared_ptr<const RespReply> reply;  // its fields lie in it
+  };
+  // For XREADGROUP: more may come while these are routed.
+  enum class Kind : uint8_t { kClosed, kNew };
+  Kind kind = Kind::kClosed;
+  notifier::ReadAhead<Held> ahead;  // those that are in no batch yet
+  EntryId last;                     // that was added
+  size_t bytes = 0;                 // of all that were added: an entry that waits keeps its whole reply
+  Next then = nullptr;              // all of them are routed
+
+  bool HasRoom() const {
+    return kind == Kind::kNew && !ahead.empty() && ahead.size() < kReadAhead && bytes < kReadBytes;
+  }
+  // In the order of the stream. Answers how many there are in `list`, an element of the reply.
+  size_t Add(const std::shared_ptr<const RespReply>& reply, const RespReply& list) {
+    std::vector<StreamEntry> entries = EntriesOf(list);
+    for (StreamEntry& entry : entries) {
+      last = entry.id;
+      bytes += BytesOf(entry.fields);
+      const model::Priority priority = wire::PriorityOf(entry.fields);
+      ahead.Add(priority, last, {std::move(entry), reply});
+    }
+    return entries.size();
+  }
 };
 
 // What is acknowledged together.
@@ -126,14 +153,28 @@ RedisRouter::RedisRouter(runtime::Core& core, redis::Client& client, logs::Redis
       routed_key_(StreamKey(stream_, "routed")),
       delivery_(logs, schedule.expiry(), stream_, stream_, std::move(appended), limits, schedule.Holder()),
       lease_(core, client, StreamKey(stream_, "lease"), std::move(node), *this),
-      count_(kMostAtOnce) {
+      count_(kReadAhead) {
   Drive(schedule_.timers());
   Drive(schedule_.expiry().timers());
 }
 
 uint64_t RedisRouter::NewTerm() {
   if (auto load = load_.lock()) load->Abandon();
+  SetBacklog(notifier::FairShare::Backlog::kNone);
   return ++term_;
+}
+
+void RedisRouter::ShareWith(notifier::FairShare& share, int weight) {
+  share_ = &share;
+  place_ = share.Add(weight);
+}
+
+void RedisRouter::SetBacklog(notifier::FairShare::Backlog backlog) {
+  if (share_ != nullptr) share_->Set(place_, backlog);
+}
+
+size_t RedisRouter::BatchEntries() const {
+  return share_ == nullptr ? kBatchEntries : share_->Of(place_, kBatchEntries);
 }
 
 void RedisRouter::OnLease(uint64_t fence) {
@@ -235,10 +276,9 @@ void RedisRouter::ClaimPending(std::string cursor) {
     if (Stale(term)) return;
     if (!reply.ok() || reply->is_error() || reply->elements.size() < 2) return Fail("claim", reply);
     auto reading = std::make_shared<Reading>();
-    reading->reply = std::move(reply).value();
-    const std::vector<RespReply>& parts = reading->reply.elements;
-    reading->entries = EntriesOf(parts[1]);
-    vanished_ |= reading->entries.size() < parts[1].elements.size();
+    const auto whole = std::make_shared<const RespReply>(std::move(reply).value());
+    const std::vector<RespReply>& parts = whole->elements;
+    vanished_ |= reading->Add(whole, parts[1]) < parts[1].elements.size();
     if (parts.size() > 2) notifier::taken_away.Add(static_cast<int64_t>(parts[2].elements.size()));
     reading->then = [this, following = parts[0].text] {
       return following == "0-0" ? EndClaim() : ClaimPending(following);
@@ -274,14 +314,13 @@ void RedisRouter::RouteRecent(std::string from) {
     if (Stale(term)) return;
     if (!reply.ok() || reply->is_error()) return Fail("again", reply);
     auto reading = std::make_shared<Reading>();
-    reading->reply = std::move(reply).value();
-    reading->entries = EntriesOf(reading->reply);
-    if (reading->entries.empty()) {
+    const auto whole = std::make_shared<const RespReply>(std::move(reply).value());
+    if (reading->Add(whole, *whole) == 0) {
       again_ = false;
       Acknowledge();  // these were pending before at most
       return ReadNew();
     }
-    reading->then = [this, following = "(" + reading->entries.back().id.ToString()] { RouteRecent(following); };
+    reading->then = [this, following = "(" + reading->last.ToString()] { RouteRecent(following); };
     Route(reading);
   };
   client_.Call(stream_, {"XRANGE", stream_, std::move(from), "+", "COUNT", std::to_string(count_)}, std::move(read),
@@ -295,9 +334,10 @@ void RedisRouter::ReadNew() {
     if (!reply.ok() || reply->is_error()) return Fail("read", reply);
     failures_ = 0;
     auto reading = std::make_shared<Reading>();
-    reading->reply = std::move(reply).value();
-    if (const RespReply* list = ListOf(reading->reply)) reading->entries = EntriesOf(*list);
-    reading->then = [this, had = reading->entries.size()] { ReadOn(had); };
+    reading->kind = Reading::Kind::kNew;
+    const auto whole = std::make_shared<const RespReply>(std::move(reply).value());
+    if (const RespReply* list = ListOf(*whole)) reading->Add(whole, *list);
+    reading->then = [this, had = reading->ahead.size()] { ReadOn(had); };
     LookForStrays(reading);
   };
   blocking_ = client_.CallBlocking(stream_,
@@ -310,18 +350,35 @@ void RedisRouter::ReadNew() {
 // for several then.
 void RedisRouter::ReadOn(size_t had) {
   const int64_t now_us = core_.clock().MonotonicUs();
-  const bool busy = had > 0 && had < kMostAtOnce / 4 && now_us - std::exchange(read_us_, now_us) < kCloseUs;
+  const bool busy = had > 0 && had < kFew && now_us - std::exchange(read_us_, now_us) < kCloseUs;
   if (!busy) return ReadNew();
   core_.After(kGatherMs, [this, term = term_] {
     if (!Stale(term)) ReadNew();
   });
 }
 
+// Between two batches: what has come meanwhile joins those that wait, as far as there is room.
+void RedisRouter::ReadMore(const std::shared_ptr<Reading>& reading) {
+  const size_t room = std::min(count_, kReadAhead - reading->ahead.size());
+  auto read = [this, term = term_, reading](Result<RespReply> reply) {
+    if (Stale(term)) return;
+    if (!reply.ok() || reply->is_error()) return Fail("read", reply);
+    const auto whole = std::make_shared<const RespReply>(std::move(reply).value());
+    const RespReply* list = ListOf(*whole);
+    if (list == nullptr || reading->Add(whole, *list) == 0) return Route(reading);
+    LookForStrays(reading);
+  };
+  client_.Call(stream_,
+               {"XREADGROUP", "GROUP", std::string(notifier::kGroup), node_, "COUNT", std::to_string(room), "STREAMS",
+                stream_, ">"},
+               std::move(read), {.patience_ms = kPatienceMs});
+}
+
 // What is pending beside this reading, and what is not acknowledged yet, went to somebody else, and some of it is
 // older. To route on would leave it behind for good, because the logs take nothing older than they have.
 void RedisRouter::LookForStrays(const std::shared_ptr<Reading>& reading) {
   auto counted = [this, term = term_, reading,
-                  ours = reading->entries.size() + finished_.size()](const Result<RespReply>& reply) {
+                  ours = reading->ahead.size() + finished_.size()](const Result<RespReply>& reply) {
     if (Stale(term)) return;
     if (!reply.ok() || reply->is_error() || reply->elements.empty()) return Fail("pending", reply);
     const auto pending = static_cast<size_t>(std::max<int64_t>(reply->elements[0].integer, 0));
@@ -335,21 +392,24 @@ void RedisRouter::LookForStrays(const std::shared_ptr<Reading>& reading) {
 }
 
 void RedisRouter::Route(const std::shared_ptr<Reading>& reading) {
-  if (reading->next == reading->entries.size()) {
-    count_ = std::min(2 * count_, kMostAtOnce);
+  if (reading->ahead.empty()) {
+    const bool large = reading->bytes > kReadBytes;
+    count_ = large ? std::max<size_t>(count_ / 2, 1) : std::min(2 * count_, kReadAhead);
+    SetBacklog(notifier::FairShare::Backlog::kNone);
     return reading->then();
   }
+  SetBacklog(notifier::FairShare::Backlog::kSome);
   auto batch = std::make_shared<Batch>();
   batch->term = term_;
   batch->fence = fence_;
   batch->reading = reading;
   batch->waiting = 1;  // this function's own share
   const RedisDelivery::Load& load = *batch->load;
-  while (reading->next < reading->entries.size() && load.bytes() + batch->other_bytes < kBatchBytes &&
-         load.users() < kBatchUsers) {
-    const StreamEntry& entry = reading->entries[reading->next++];
-    batch->ids.push_back(entry.id);
-    Take(batch, entry);
+  for (size_t most = BatchEntries(); batch->ids.size() < most && !reading->ahead.empty() &&
+                                     load.bytes() + batch->other_bytes < kBatchBytes && load.users() < kBatchUsers;) {
+    const Reading::Held held = reading->ahead.Take();
+    batch->ids.push_back(held.entry.id);
+    Take(batch, held.entry);
   }
   ++batch->waiting;
   if (!batch->later.empty()) {
@@ -397,6 +457,10 @@ void RedisRouter::Finish(const std::shared_ptr<Batch>& batch) {
   if (!batch->failure.empty()) return Retry(batch->fenced ? "fenced" : "append", batch->failure);
   notifier::routed.Add(static_cast<int64_t>(batch->load->notifications() + batch->later.size()));
   finished_.insert(finished_.end(), batch->ids.begin(), batch->ids.end());
+  // An urgent one may have gone before what is older: what is finished without a hole ends before the oldest.
+  const std::shared_ptr<Reading>& reading = batch->reading;
+  const std::optional<EntryId> oldest = reading->ahead.Oldest();
+  routed_ = oldest ? oldest->Previous().value_or(EntryId{}) : reading->last;
   if (finished_.size() >= kAckAtOnce) {
     Acknowledge();
   } else if (!std::exchange(ack_due_, true)) {
@@ -405,7 +469,7 @@ void RedisRouter::Finish(const std::shared_ptr<Batch>& batch) {
       Acknowledge();
     });
   }
-  Route(batch->reading);
+  reading->HasRoom() ? ReadMore(reading) : Route(reading);
 }
 
 void RedisRouter::Acknowledge() {
@@ -415,7 +479,7 @@ void RedisRouter::Acknowledge() {
   client_.Call(stream_, std::move(ack), [this, term = term_](const Result<RespReply>& reply) {
     if (!Stale(term) && (!reply.ok() || reply->is_error())) Fail("ack", reply);
   });
-  client_.Call(routed_key_, {"SET", routed_key_, finished_.back().ToString()}, [](const Result<RespReply>&) {});
+  client_.Call(routed_key_, {"SET", routed_key_, routed_.ToString()}, [](const Result<RespReply>&) {});
   finished_.clear();
 }
 

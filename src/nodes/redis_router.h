@@ -7,16 +7,21 @@
 // 2. An entry is acknowledged, some milliseconds later, once all its appends are confirmed. An append that is repeated
 // is a no-op (the log keeps
 //    the last id it has taken of each stream and priority), so a crash anywhere repeats work, never a notification.
-// 3. Between two batches nothing is under way: one batch's appends have all been answered before the next one's start,
+// 3. What was read is routed by priority (notifier/read_ahead.h): up to kReadAhead entries are held, and while a batch
+// is
+//    routed what has come meanwhile joins them, so an urgent one waits for one batch, not for the backlog. Of one
+//    priority the order is the stream's. What is held is pending, so after a crash the next holder claims it, in order.
+// 4. Between two batches nothing is under way: one batch's appends have all been answered before the next one's start,
 //    so no redirection or reconnect can reorder a user's notifications.
-// 4. A read that an earlier holder had sent may still take entries after its pending was claimed. So before anything
+// 5. A read that an earlier holder had sent may still take entries after its pending was claimed. So before anything
 // that
 //    was read is routed, it is looked whether more is pending than that; then all of it is claimed again, in order.
-// 5. Memory is bounded, whatever producers append: a batch ends at kBatchBytes or kBatchUsers, its appends leave in a
-//    window, and after a failure fewer entries are read at once.
-// 6. What is to be delivered later goes to the schedule of the stream, which this drives: it fires while the lease is
+// 6. Memory is bounded, whatever producers append: a batch ends at kBatchBytes, kBatchUsers or the stream's share of
+//    kBatchEntries (notifier/fair_share.h), its appends leave in a window, and fewer entries are read at once when they
+//    are large, or after a failure.
+// 7. What is to be delivered later goes to the schedule of the stream, which this drives: it fires while the lease is
 //    held.
-// 7. An entry that can never be routed goes to `<stream>:dead` with the reason, and is acknowledged. What others took
+// 8. An entry that can never be routed goes to `<stream>:dead` with the reason, and is acknowledged. What others took
 //    out of the stream while it was pending is acknowledged and counted.
 #pragma once
 
@@ -31,6 +36,7 @@
 #include "nodes/lease.h"
 #include "nodes/redis_delivery.h"
 #include "nodes/redis_schedule.h"
+#include "notifier/fair_share.h"
 #include "redis/client.h"
 #include "runtime/core.h"
 
@@ -48,6 +54,10 @@ class RedisRouter final : public Lease::Holder {
 
   // Timers of the same stream, of any kind: they begin and end with the lease as well. Before the first Tick().
   void Drive(RedisTimers& timers) { driven_.push_back(&timers); }
+
+  // To share the node with other routers, which batch at a time do what their weights are worth. Before the first
+  // Tick(); `share` is not owned, and without it this has all of it.
+  void ShareWith(notifier::FairShare& share, int weight);
 
   // Makes the group, if there is none, and tries until it can: what is published before it exists would not be routed.
   void Prepare(std::function<void()> ready);
@@ -78,6 +88,9 @@ class RedisRouter final : public Lease::Holder {
   void RouteRecent(std::string from);
   void ReadNew();
   void ReadOn(size_t had);
+  void ReadMore(const std::shared_ptr<Reading>& reading);
+  size_t BatchEntries() const;
+  void SetBacklog(notifier::FairShare::Backlog backlog);
   void LookForStrays(const std::shared_ptr<Reading>& reading);
   void Route(const std::shared_ptr<Reading>& reading);
   void Take(const std::shared_ptr<Batch>& batch, const StreamEntry& entry);
@@ -106,6 +119,9 @@ class RedisRouter final : public Lease::Holder {
   int64_t failures_ = 0;                  // in a row
   size_t count_;                          // entries to be read at once
   std::vector<model::EntryId> finished_;  // and not acknowledged yet
+  model::EntryId routed_;                 // everything up to it is finished
+  notifier::FairShare* share_ = nullptr;
+  size_t place_ = 0;  // in it
   bool ack_due_ = false;
   int64_t read_us_ = 0;    // when entries came last, monotonic
   bool vanished_ = false;  // of the pending that is claimed, some is not in the stream any more

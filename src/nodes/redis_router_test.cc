@@ -160,6 +160,86 @@ TEST(RedisRouterTest, EachUserGetsTheEntriesInTheOrderOfTheStream) {
   EXPECT_GE(node.appended(), 7u);
 }
 
+// Entries of one user that are there before anybody reads.
+void AddLowThenCritical(const Server& server, int low) {
+  const auto reply = Lua(server, R"lua(
+    for i = 1, tonumber(ARGV[1]) do
+      redis.call('XADD', KEYS[1], '*', 'user_id', 'u', 'message', 'x', 'priority', 'low')
+    end
+    for i = 1, 2 do
+      redis.call('XADD', KEYS[1], '*', 'user_id', 'u', 'message', '!', 'priority', 'critical')
+    end
+    return 'OK')lua",
+                         {std::to_string(low)});
+  ASSERT_EQ(Text(reply), "OK");
+}
+// What was added so, in the order in which it is routed.
+std::vector<std::string> UrgentFirst(std::vector<std::string> stream) {
+  std::rotate(stream.begin(), stream.end() - 2, stream.end());
+  return stream;
+}
+
+TEST(RedisRouterTest, ACriticalOneBehindAReadAheadOfLowOnesIsRoutedFirst) {
+  Server server;
+  AddLowThenCritical(server, 4'000);
+  RouterNode node(server, "a");
+  node.PrepareLogs();
+  ASSERT_TRUE(Eventually([&] { return AllRouted(server); }));
+  EXPECT_EQ(node.Nids("u"), UrgentFirst(InStream(server, "u")));
+}
+
+// It dies when it has routed the critical ones and has acknowledged them, and holds the low ones.
+TEST(RedisRouterTest, WhatWasPassedByIsPendingAndComesWithTheNextOne) {
+  Server server;
+  AddLowThenCritical(server, 1'000);
+  server.Ask({"XGROUP", "CREATE", kStream, "tocsin", "0"});
+  const auto read = server.Ask({"XREADGROUP", "GROUP", "tocsin", "dead", "COUNT", "2000", "STREAMS", kStream, ">"});
+  const std::vector<wire::RespReply>& entries = read.elements[0].elements[1].elements;
+  server.Ask({"XACK", kStream, "tocsin", entries[1'000].elements[0].text, entries[1'001].elements[0].text});
+  RouterNode node(server, "a");
+  node.PrepareLogs();
+  std::vector<std::string> expected = InStream(server, "u");
+  expected.resize(1'000);
+  ASSERT_TRUE(Eventually([&] { return node.Nids("u").size() >= 1'000; }));
+  EXPECT_EQ(node.Nids("u"), expected) << "the two it had acknowledged were never appended here";
+}
+
+// Urgent ones among many, from a producer that does not stop, and a server that is killed: of each priority every one
+// is there once, in the order of the stream.
+TEST(RedisRouterTest, EachPriorityKeepsItsOrderThroughCrashes) {
+  Server server({"appendonly yes", "appendfsync always"});
+  RouterNode node(server, "a");
+  node.PrepareLogs();
+  const std::array<std::string, 4> priorities = {"low", "normal", "high", "critical"};
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_TRUE(Eventually([&] {  // it may be loading still
+      const auto reply = Lua(server, R"lua(
+        for i = 1, 2000 do
+          redis.call('XADD', KEYS[1], '*', 'user_id', 'u', 'message', 'x', 'priority', ARGV[1 + math.floor(i * i / 7) % 4])
+        end
+        return 'OK')lua",
+                             {priorities.begin(), priorities.end()});
+      return Text(reply) == "OK";
+    }));
+    server.Restart();
+  }
+  ASSERT_TRUE(Eventually([&] { return Text(server.Ask({"XLEN", kStream})) == "8000"; }));
+  ASSERT_TRUE(Eventually([&] { return AllRouted(server); }));
+  const std::vector<std::string> routed = node.Nids("u");
+  ASSERT_EQ(routed.size(), 8'000u);
+  std::map<std::string, std::string> priority_of;
+  for (const wire::RespReply& entry : server.Ask({"XRANGE", kStream, "-", "+"}).elements) {
+    priority_of[entry.elements[0].text + "@s"] = entry.elements[1].elements[5].text;
+  }
+  std::map<std::string, model::EntryId> last;
+  for (const std::string& nid : routed) {
+    const model::EntryId id = *model::EntryId::Parse(nid.substr(0, nid.find('@')));
+    model::EntryId& before = last[priority_of.at(nid)];
+    ASSERT_LT(before, id) << nid;
+    before = id;
+  }
+}
+
 // More appends than the client takes at once: they wait for each other, and nothing stops.
 TEST(RedisRouterTest, ManyRecipientsEach) {
   Server server;

@@ -1,5 +1,6 @@
 #include "notifier/embedded_publisher.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -155,15 +156,16 @@ void EmbeddedPublisher::CancelScheduled(const std::string& nid, Cancelled then) 
 
 void EmbeddedPublisher::Find(const std::string& nid, Found then) {
   auto parts = ParseNid(nid);
-  if (!parts || parts->stream != stream_) return then(std::optional<AcceptedEntry>());
+  if (!parts || std::find(ingest_.begin(), ingest_.end(), parts->stream) == ingest_.end())
+    return then(std::optional<AcceptedEntry>());
   Status submitted =
       committer_.Submit(std::make_unique<FindChange>(streams_, schedule_, std::string(parts->stream), parts->id, then));
   if (!submitted.ok()) then(submitted);
 }
 
 void EmbeddedPublisher::Publish(PublishRequest request, Then then) {
-  Status submitted =
-      committer_.Submit(std::make_unique<PublishChange>(streams_, idempotency_, stream_, std::move(request), then));
+  Status submitted = committer_.Submit(
+      std::make_unique<PublishChange>(streams_, idempotency_, ingest_.front(), std::move(request), then));
   if (!submitted.ok()) then(submitted);
 }
 

@@ -15,15 +15,16 @@ namespace tocsin::notifier {
 
 class EmbeddedPublisher final : public Publisher {
  public:
-  // Nothing is owned. `streams`, `idempotency` and `schedule` are touched on the commit thread only.
+  // Nothing is owned. `streams`, `idempotency` and `schedule` are touched on the commit thread only. `ingest`: at least
+  // one; publishes go to the first.
   EmbeddedPublisher(const storage::Store& store, storage::Committer& committer, streams::StreamEngine& streams,
-                    Idempotency& idempotency, Schedule& schedule, std::string stream)
+                    Idempotency& idempotency, Schedule& schedule, std::vector<std::string> ingest)
       : store_(store),
         committer_(committer),
         streams_(streams),
         idempotency_(idempotency),
         schedule_(schedule),
-        stream_(std::move(stream)) {}
+        ingest_(std::move(ingest)) {}
 
   void Publish(PublishRequest request, Then then) override;
   void Find(const std::string& nid, Found then) override;
@@ -40,7 +41,7 @@ class EmbeddedPublisher final : public Publisher {
   streams::StreamEngine& streams_;
   Idempotency& idempotency_;
   Schedule& schedule_;
-  const std::string stream_;
+  const std::vector<std::string> ingest_;
 };
 
 }  // namespace tocsin::notifier

@@ -36,7 +36,8 @@ class IdempotencyTest : public testing::Test {
                                                   logs::UserLogsOptions{.max_entries = 100, .id_floor = {}}, nullptr);
     delivery_ = std::make_unique<Delivery>(*store_, clock_, *user_logs_);
     schedule_ = std::make_unique<Schedule>(*store_, clock_, *delivery_);
-    publisher_ = std::make_unique<EmbeddedPublisher>(*store_, *committer_, *streams_, *idempotency_, *schedule_, "s");
+    publisher_ = std::make_unique<EmbeddedPublisher>(*store_, *committer_, *streams_, *idempotency_, *schedule_,
+                                                     std::vector<std::string>{"s"});
   }
 
   // Waits in the queue until Turn().

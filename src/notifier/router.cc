@@ -13,6 +13,19 @@ using base::Status;
 using model::EntryId;
 
 constexpr int64_t kLookEveryUs = 1'000'000;
+constexpr size_t kTurnCost = model::kMaxTurnChanges;  // an entry costs 1, and more when it is large
+constexpr size_t kBytesPerCost = model::kMaxTurnBytes / kTurnCost, kRecipientsPerCost = 16;
+constexpr size_t kReadAtOnce = 64;  // entries; by so many at most a turn may grow beyond its share
+
+// What routing an entry takes of a turn. The commas of `user_ids` are about its recipients, and never fewer.
+size_t CostOf(std::span<const streams::FieldView> fields) {
+  size_t bytes = 0, recipients = 1;
+  for (const auto& [name, value] : fields) {
+    bytes += name.size() + value.size();
+    if (name == "user_ids") recipients += static_cast<size_t>(std::count(value.begin(), value.end(), ','));
+  }
+  return std::max({size_t{1}, bytes / kBytesPerCost, recipients / kRecipientsPerCost});
+}
 
 }  // namespace
 
@@ -38,30 +51,30 @@ Router::Router(streams::StreamEngine& streams, Delivery& delivery, Schedule& sch
   for (std::string& stream : ingest_streams) ingests_.emplace_back().stream = std::move(stream);
 }
 
-Status Router::BeforeCommit(storage::Batch& batch) {
-  const int64_t now_us = clock_.MonotonicUs();
-  const bool look = now_us >= next_look_us_;
-  if (look) {
-    next_look_us_ = now_us + kLookEveryUs;
-    has_pending_ = false;
-  }
+void Router::SetWeight(std::string_view stream, int weight) {
   for (Ingest& ingest : ingests_) {
-    if (!ingest.ready) RETURN_IF_ERROR(Prepare(ingest));
-    RETURN_IF_ERROR(RouteNew(ingest, batch));
-    if (look) RETURN_IF_ERROR(TakeOver(ingest, batch));
+    if (ingest.stream == stream) ingest.weight = weight;
   }
+}
+
+Status Router::BeforeCommit(storage::Batch& batch) {
+  auto left = RouteTurn(batch);
+  if (!left.ok()) return left.status();
+  if (*left == Left::kSome && committer_ != nullptr) committer_->Wake();
+  const int64_t now_us = clock_.MonotonicUs();
+  if (now_us < next_look_us_) return base::Ok();
+  next_look_us_ = now_us + kLookEveryUs;
+  has_pending_ = false;
+  for (const Ingest& ingest : ingests_) RETURN_IF_ERROR(TakeOver(ingest, batch));
   return base::Ok();
 }
 
 Status Router::RouteAll(storage::Batch& batch) {
-  for (Ingest& ingest : ingests_) {
-    if (!ingest.ready) RETURN_IF_ERROR(Prepare(ingest));
-    for (EntryId before = EntryId::Max(); before != ingest.position;) {
-      before = ingest.position;
-      RETURN_IF_ERROR(RouteNew(ingest, batch));
-    }
+  for (;;) {
+    auto left = RouteTurn(batch);
+    if (!left.ok()) return left.status();
+    if (*left == Left::kNothing) return base::Ok();
   }
-  return base::Ok();
 }
 
 void Router::AfterCommit(const Status& status) {
@@ -82,29 +95,80 @@ Status Router::Prepare(Ingest& ingest) {
   return base::Ok();
 }
 
-base::Result<streams::Entries> Router::ReadNew(const Ingest& ingest) {
-  return streams_.ReadGroup(ingest.stream, kGroup, kConsumer,
-                            {.count = model::kMaxTurnChanges, .acks = streams::Acks::kNone});
+// Those that have something new share the turn. What one of them did not use is shared again by the others.
+base::Result<Router::Left> Router::RouteTurn(storage::Batch& batch) {
+  FairShare share;
+  for (const Ingest& ingest : ingests_) share.Add(ingest.weight);
+  auto left = LookForNew(share);
+  if (!left.ok() || *left == Left::kNothing) return left;
+  std::vector<Reading> readings(ingests_.size());
+  size_t budget = kTurnCost;
+  while (budget > 0 && share.any()) {
+    const size_t shared = budget;
+    std::vector<size_t> given(ingests_.size(), 0);
+    for (size_t i = 0; i < ingests_.size(); ++i) {
+      if (share.Has(i)) given[i] = share.Of(i, shared);
+    }
+    for (size_t i = 0; i < ingests_.size(); ++i) {
+      if (given[i] == 0) continue;
+      auto cost = ReadSome(ingests_[i], given[i], readings[i]);
+      if (!cost.ok()) return cost.status();
+      budget -= std::min(budget, *cost);
+      if (*cost < given[i]) share.Set(i, FairShare::Backlog::kNone);
+    }
+  }
+  for (size_t i = 0; i < ingests_.size(); ++i) {
+    ReadAhead<streams::EntryView>& ahead = readings[i].ahead;
+    while (!ahead.empty()) RETURN_IF_ERROR(Route(ingests_[i], ahead.Take(), Pass::kFirst, batch));
+  }
+  return share.any() ? Left::kSome : Left::kNothing;
 }
 
-Status Router::RouteNew(Ingest& ingest, storage::Batch& batch) {
-  auto last = streams_.LastId(ingest.stream);
-  if (!last.ok()) return last.status();
-  if (*last > ingest.position) {
-    auto entries = ReadNew(ingest);
-    if (!entries.ok() && entries.status().code() == base::Code::kNotFound) {
-      // Somebody with the right to do so has destroyed the group, or the stream with it.
-      RETURN_IF_ERROR(Prepare(ingest));
-      entries = ReadNew(ingest);
-    }
-    if (!entries.ok()) return entries.status();
-    for (const streams::EntryView& entry : entries->list) RETURN_IF_ERROR(Route(ingest, entry, Pass::kFirst, batch));
-    if (!entries->empty()) ingest.position = entries->list.back().id();
-    if (entries->size() == model::kMaxTurnChanges && committer_ != nullptr) committer_->Wake();
-    // What lies between was deleted before it was routed.
-    if (entries->size() < model::kMaxTurnChanges) ingest.position = *last;
+base::Result<Router::Left> Router::LookForNew(FairShare& share) {
+  for (size_t i = 0; i < ingests_.size(); ++i) {
+    Ingest& ingest = ingests_[i];
+    if (!ingest.ready) RETURN_IF_ERROR(Prepare(ingest));
+    auto last = streams_.LastId(ingest.stream);
+    if (!last.ok()) return last.status();
+    if (*last > ingest.position) share.Set(i, FairShare::Backlog::kSome);
   }
-  return base::Ok();
+  return share.any() ? Left::kSome : Left::kNothing;
+}
+
+base::Result<streams::Entries> Router::ReadNew(Ingest& ingest, size_t count) {
+  const streams::ReadGroupOptions options{.count = count, .acks = streams::Acks::kNone};
+  auto entries = streams_.ReadGroup(ingest.stream, kGroup, kConsumer, options);
+  if (!entries.ok() && entries.status().code() == base::Code::kNotFound) {
+    // Somebody with the right to do so has destroyed the group, or the stream with it.
+    RETURN_IF_ERROR(Prepare(ingest));
+    entries = streams_.ReadGroup(ingest.stream, kGroup, kConsumer, options);
+  }
+  return entries;
+}
+
+// Answers what it has cost: less than `budget` when there is nothing more to read, else that or a little more.
+base::Result<size_t> Router::ReadSome(Ingest& ingest, size_t budget, Reading& reading) {
+  size_t cost = 0;
+  while (cost < budget) {
+    const size_t count = std::min(budget - cost, kReadAtOnce);
+    auto entries = ReadNew(ingest, count);
+    if (!entries.ok()) return entries.status();
+    for (const streams::EntryView& entry : entries->list) {
+      const std::vector<streams::FieldView> fields = entry.Fields();
+      cost += CostOf(fields);
+      reading.ahead.Add(wire::PriorityOf(fields), entry.id(), entry);
+    }
+    const size_t had = entries->size();
+    if (had > 0) ingest.position = entries->list.back().id();
+    reading.held.push_back(std::move(*entries));
+    if (had < count) {
+      auto last = streams_.LastId(ingest.stream);
+      if (!last.ok()) return last.status();
+      ingest.position = *last;  // what lies between was deleted before it was routed
+      return std::min(cost, budget - 1);
+    }
+  }
+  return cost;
 }
 
 Status Router::TakeOver(const Ingest& ingest, storage::Batch& batch) {

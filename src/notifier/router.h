@@ -1,13 +1,15 @@
 // Router: the notifier as the built-in consumer group `tocsin` of the ingest streams. It takes entries while they are
 // staged, so an entry, its copies in the users' logs and the group's position are one batch and one fsync.
 //
-// 1. Entries are routed in the order of the stream, each exactly once: the position moves in the batch that appends.
-//    After a crash it goes on where the last commit stands.
+// 1. Entries are routed each exactly once: the position moves in the batch that appends. After a crash it goes on where
+//    the last commit stands. What a turn reads of a stream it routes whole, urgent ones first (read_ahead.h); so their
+//    order is the stream's for each priority, and the position is always exact.
 // 2. An entry that can never be routed goes to `<stream>:dead` with the reason, in the same batch, and is counted.
 //    Nothing is dropped silently.
 // 3. A failure of the store fails the turn, and the entries are routed again with the next one: the position has not
 //    moved.
-// 4. A turn routes at most kMaxTurnChanges entries of each stream; what is left rides with the next turn.
+// 4. A turn routes about kMaxTurnChanges entries, fewer of those that are large or have many recipients (CostOf).
+//    Streams that have a backlog share this by their weights (fair_share.h); what is left rides with the next turn.
 // 5. What is to be delivered later goes to the schedule, and is done for the stream.
 // 6. Nothing is ever pending for it. What somebody else has made pending in its group (XCLAIM FORCE) it takes over
 //    after kTakeOverMs and acknowledges: such an entry was routed before, RouteAll saw to it, and is in the logs once.
@@ -22,6 +24,8 @@
 #include "model/entry_id.h"
 #include "notifier/dead_letters.h"
 #include "notifier/delivery.h"
+#include "notifier/fair_share.h"
+#include "notifier/read_ahead.h"
 #include "notifier/schedule.h"
 #include "storage/committer.h"
 #include "streams/engine.h"
@@ -51,6 +55,9 @@ class Router final : public storage::Participant {
   // The committer to ask for another turn; set before the first one.
   void SetCommitter(storage::Committer& committer) { committer_ = &committer; }
 
+  // How much of a turn the stream gets beside others, 1 until it is set. Before the first turn.
+  void SetWeight(std::string_view stream, int weight);
+
   // Routes everything there is, however much: before somebody removes entries, or reads through the group.
   base::Status RouteAll(storage::Batch& batch);
 
@@ -63,13 +70,22 @@ class Router final : public storage::Participant {
   static constexpr int64_t kTakeOverMs = 60'000;
   struct Ingest {
     std::string stream;
+    int weight = 1;
     bool ready = false;       // the group is known to exist
     model::EntryId position;  // everything up to it was taken; meaningful when ready
   };
 
   base::Status Prepare(Ingest& ingest);
-  base::Result<streams::Entries> ReadNew(const Ingest& ingest);
-  base::Status RouteNew(Ingest& ingest, storage::Batch& batch);
+  // What a turn has read of one stream.
+  struct Reading {
+    std::vector<streams::Entries> held;  // the entries' bytes
+    ReadAhead<streams::EntryView> ahead;
+  };
+  enum class Left : uint8_t { kNothing, kSome };
+  base::Result<Left> RouteTurn(storage::Batch& batch);
+  base::Result<Left> LookForNew(FairShare& share);
+  base::Result<size_t> ReadSome(Ingest& ingest, size_t budget, Reading& reading);
+  base::Result<streams::Entries> ReadNew(Ingest& ingest, size_t count);
   enum class Pass : uint8_t { kFirst, kAgain };
   base::Status Route(const Ingest& ingest, const streams::EntryView& entry, Pass pass, storage::Batch& batch);
   base::Status TakeOver(const Ingest& ingest, storage::Batch& batch);

@@ -74,6 +74,15 @@ class RouterTest : public testing::Test {
     return nids;
   }
 
+  // Appends so many in one turn, before anything is routed.
+  void AddMany(size_t count, std::string_view stream, std::vector<FieldView> fields) {
+    ASSERT_TRUE(committer_
+                    ->Submit([this, count, stream, fields](storage::Batch&) {
+                      for (size_t i = 0; i < count; ++i) ASSERT_TRUE(streams_->Append(stream, fields).ok());
+                    })
+                    .ok());
+  }
+
   // Field `name` of every dead letter of the default stream.
   std::vector<std::string> Dead(std::string_view name) {
     std::vector<std::string> values;
@@ -186,6 +195,80 @@ TEST_F(RouterTest, AllIsRoutedHoweverMuch) {
   EXPECT_EQ(batch.changes(), many);
   auto groups = streams_->ReportGroups(kDefaultStream);
   EXPECT_EQ(groups->front().last_id, *streams_->LastId(kDefaultStream));
+}
+
+TEST_F(RouterTest, WhatIsUrgentIsRoutedFirstAndOfOnePriorityInTheOrderOfTheStream) {
+  AddMany(4'000, kDefaultStream, {{"user_id", "ann"}, {"message", "x"}, {"priority", "low"}});
+  AddMany(2, kDefaultStream, {{"user_id", "ann"}, {"message", "!"}, {"priority", "critical"}});
+  AddMany(1, kDefaultStream, {{"user_id", "ann"}, {"message", "?"}});
+  ASSERT_TRUE(committer_->RunTurn());
+  const std::vector<std::string> nids = Nids("ann");
+  ASSERT_EQ(nids.size(), 4'003u) << "the window is one turn";
+  auto stream = streams_->Range(kDefaultStream, {}, EntryId::Max());
+  ASSERT_TRUE(stream.ok());
+  std::vector<std::string> expected;
+  for (size_t at : {4'000, 4'001, 4'002}) expected.push_back(stream->list[at].id().ToString());
+  for (size_t at = 0; at < 4'000; ++at) expected.push_back(stream->list[at].id().ToString());
+  EXPECT_EQ(nids, expected);
+  EXPECT_EQ(streams_->ReportGroups(kDefaultStream)->front().last_id, stream->list.back().id());
+}
+
+TEST_F(RouterTest, ATurnThatFailsAfterUrgentOnesWentFirstRoutesEachOnceLater) {
+  AddMany(6'000, kDefaultStream, {{"user_id", "ann"}, {"message", "x"}, {"priority", "low"}});
+  AddMany(1, kDefaultStream, {{"message", "to nobody"}, {"priority", "critical"}});
+  AddMany(1, kDefaultStream, {{"user_id", "ann"}, {"message", "!"}, {"priority", "critical"}});
+  ASSERT_TRUE(committer_->RunTurn());
+  EXPECT_EQ(Nids("ann").size(), 4'096u);
+  faults_.fail = true;
+  committer_->RunTurn();  // routes the rest, the critical ones first, and fails
+  EXPECT_EQ(Nids("ann").size(), 4'096u);
+  EXPECT_TRUE(Dead("message").empty());
+  faults_.fail = false;
+  clock_.Advance(1'000);
+  committer_->Wake();
+  Turn();
+  EXPECT_EQ(Nids("ann").size(), 6'001u);
+  EXPECT_EQ(Dead("message").size(), 1u);
+}
+
+TEST_F(RouterTest, EntriesWithManyRecipientsEndATurnEarlier) {
+  std::string users = "[";
+  for (int i = 0; i < 1'000; ++i) users += (i == 0 ? "\"u" : ",\"u") + std::to_string(i) + "\"";
+  users += "]";
+  AddMany(200, kDefaultStream, {{"user_ids", users}, {"message", "to many"}});
+  ASSERT_TRUE(committer_->RunTurn());
+  const size_t first = Nids("u7").size();
+  EXPECT_GE(first, 60u);
+  EXPECT_LE(first, 130u) << "one turn takes about 65,536 recipients";
+  Turn();
+  EXPECT_EQ(Nids("u7").size(), 200u);
+  EXPECT_EQ(Nids("u999").size(), 200u);
+}
+
+TEST_F(RouterTest, StreamsThatHaveABacklogShareATurnByTheirWeights) {
+  router_->SetWeight("second", 3);
+  AddMany(10'000, kDefaultStream, {{"user_id", "bulk"}, {"message", "x"}});
+  AddMany(10'000, "second", {{"user_id", "urgent"}, {"message", "x"}});
+  ASSERT_TRUE(committer_->RunTurn());
+  EXPECT_EQ(Nids("bulk").size(), 1'024u);
+  EXPECT_EQ(Nids("urgent").size(), 3'072u);
+  Turn();
+  EXPECT_EQ(Nids("bulk").size(), 10'000u);
+  EXPECT_EQ(Nids("urgent").size(), 10'000u);
+}
+
+TEST_F(RouterTest, WhatAStreamDoesNotNeedTheOthersHave) {
+  router_->SetWeight("second", 100);
+  AddMany(10'000, kDefaultStream, {{"user_id", "bulk"}, {"message", "x"}});
+  AddMany(96, "second", {{"user_id", "urgent"}, {"message", "x"}});
+  ASSERT_TRUE(committer_->RunTurn());
+  EXPECT_EQ(Nids("urgent").size(), 96u);
+  EXPECT_EQ(Nids("bulk").size(), 4'000u);
+  // One that comes while the other has a backlog is in the turn that appends it.
+  AddMany(1, "second", {{"user_id", "urgent"}, {"message", "x"}});
+  ASSERT_TRUE(committer_->RunTurn());
+  EXPECT_EQ(Nids("urgent").size(), 97u);
+  EXPECT_LT(Nids("bulk").size(), 10'000u);
 }
 
 TEST(RenderedItemTest, WritesWhatWasGivenAndKeepsDataToTheByte) {

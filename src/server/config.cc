@@ -132,7 +132,6 @@ Status CheckSupported(const Config& config) {
     return NotYet("tls_cert", "not supported yet; put a proxy that speaks TLS in front of a loopback address");
   }
   if (config.durability != Durability::kSync) return NotYet("durability", "only `sync` is supported yet");
-  if (config.ingest_streams.size() != 1) return NotYet("ingest_streams", "more than one is not supported yet");
   return base::Ok();
 }
 

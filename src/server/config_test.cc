@@ -172,6 +172,9 @@ TEST_F(ConfigTest, ValuesThatAreRefused) {
                               {"ingest_streams", "a,a"},
                               {"ingest_streams", "a=0"},
                               {"ingest_streams", "=1"},
+                              {"ingest_streams", "a=101"},
+                              {"ingest_streams", "a=b"},
+                              {"ingest_streams", "a,a:dead"},
                               {"redelivery", "orders after=60s"},
                               {"retention", "orders"},
                               {"rate_limits", "ads"},
@@ -183,6 +186,18 @@ TEST_F(ConfigTest, ValuesThatAreRefused) {
     EXPECT_EQ(Load("", {}, {each}).status().code(), Code::kInvalidArgument) << each.first << "=" << each.second;
   }
   EXPECT_EQ(MessageOf(Load("", {"TOCSIN_JWT_HS256_SECRET=hunter2"})).find("hunter2"), std::string::npos);
+}
+
+TEST_F(ConfigTest, AMistakeInAnIngestStreamIsNamed) {
+  const auto says = [this](const char* list) { return MessageOf(Load("", {}, {{"ingest_streams", list}})); };
+  EXPECT_NE(says("a,bulk=0").find("`bulk=0`"), std::string::npos);
+  EXPECT_NE(says("a,b,a=2").find("`a` is there twice"), std::string::npos);
+  EXPECT_NE(says("a=2,a:dead").find("`a:dead` is where the dead letters of `a` go"), std::string::npos);
+  // What is behind the last `=` is the weight; before it, a name may be anything.
+  Result<Config> odd = Load("", {}, {{"ingest_streams", "a:8=3, b=c=2"}});
+  ASSERT_TRUE(odd.ok()) << MessageOf(odd);
+  EXPECT_EQ(odd->ingest_streams, (std::vector<IngestStream>{{"a:8", 3}, {"b=c", 2}}));
+  EXPECT_TRUE(CheckSupported(*odd).ok());
 }
 
 TEST_F(ConfigTest, RedisWithoutAPasswordOnLoopbackOnly) {
@@ -198,10 +213,8 @@ TEST_F(ConfigTest, RedisWithoutAPasswordOnLoopbackOnly) {
 }
 
 TEST_F(ConfigTest, WhatIsNotBuiltYetIsRefused) {
-  for (const Assignment& each : std::vector<Assignment>{{"jwks_url", "https://id.example/keys"},
-                                                        {"durability", "memory"},
-                                                        {"durability", "interval"},
-                                                        {"ingest_streams", "a,b"}}) {
+  for (const Assignment& each : std::vector<Assignment>{
+           {"jwks_url", "https://id.example/keys"}, {"durability", "memory"}, {"durability", "interval"}}) {
     Result<Config> config = Load("", {}, {each});
     ASSERT_TRUE(config.ok()) << each.first;
     EXPECT_NE(CheckSupported(*config).message().find("supported yet"), std::string_view::npos) << each.first;

@@ -47,10 +47,11 @@ class EmbeddedStore final : public Engine {
                     &streams_, &user_logs_, &preferences_, &idempotency_}),
         readers_("reader", kReaderThreads),
         logs_(*store_, committer_, user_logs_, preferences_, readers_),
-        publisher_(*store_, committer_, streams_, idempotency_, schedule_, options.ingest_stream) {
+        publisher_(*store_, committer_, streams_, idempotency_, schedule_, options.ingest_streams) {
     delivery_.Ask(preferences_, schedule_, limiter_);
     streams_.SetRedelivery(config.redelivery);
     router_.SetCommitter(committer_);
+    for (const IngestStream& stream : config.ingest_streams) router_.SetWeight(stream.name, stream.weight);
   }
 
   gateway::Gateway::Parts parts() override {

@@ -55,9 +55,12 @@ base::Result<std::unique_ptr<Engine>> OpenRedisNode(const Config& config, const 
     const std::vector<std::string> partitions = nodes::PartitionsOf(stream, config.partitions);
     streams.insert(streams.end(), partitions.begin(), partitions.end());
   }
+  std::vector<int> weights;
+  for (const IngestStream& stream : config.ingest_streams) weights.push_back(stream.weight);
   nodes::RedisEngineOptions engine{
       .deployment = std::move(*deployment),
       .ingest_streams = options.ingest_streams,
+      .weights = std::move(weights),
       .partitions = config.partitions,
       .ingest_from = config.ingest_from == IngestFrom::kStart ? "0" : "$",
       .wait_replicas = config.wait_replicas,

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 
+#include "notifier/dead_letters.h"
 #include "redis/address.h"
 #include "server/config.h"
 #include "server/setting_text.h"
@@ -106,25 +107,34 @@ Status SetPublicUrl(std::string_view text, std::string& url) {
   return base::Ok();
 }
 
+constexpr int kMaxStreamWeight = 100;
+
+// NAME or NAME=WEIGHT; what is behind the last `=` is the weight, as a name may have any character but a comma.
 Status SetStreams(std::string_view list, std::vector<IngestStream>& streams) {
   std::vector<IngestStream> parsed;
+  const auto is_there = [&parsed](std::string_view name) {
+    return std::any_of(parsed.begin(), parsed.end(), [name](const IngestStream& other) { return other.name == name; });
+  };
   for (std::string_view part : SplitList(list)) {
     IngestStream stream;
-    size_t equals = part.rfind('=');
+    const size_t equals = part.rfind('=');
     stream.name = part.substr(0, equals);
-    bool good = !stream.name.empty();
-    if (equals != std::string_view::npos) {
-      good = good && ParseNumber(part.substr(equals + 1), stream.weight) && stream.weight >= 1 && stream.weight <= 100;
+    if (stream.name.empty()) return Allowed("a stream name stands before `=`: notifications_stream=4,bulk=1");
+    if (equals != std::string_view::npos && (!ParseNumber(part.substr(equals + 1), stream.weight) ||
+                                             stream.weight < 1 || stream.weight > kMaxStreamWeight)) {
+      return Allowed("a weight from 1 to " + std::to_string(kMaxStreamWeight) + " stands behind the last `=` of `" +
+                     std::string(part) + "`");
     }
-    for (const IngestStream& other : parsed) good = good && other.name != stream.name;
-    if (!good) parsed.clear();
-    if (!good) break;
+    if (is_there(stream.name)) return Allowed("each stream once: `" + stream.name + "` is there twice");
     parsed.push_back(std::move(stream));
   }
   if (parsed.empty()) {
     return Allowed(
-        "a comma list of stream names is allowed, each once, each with a weight from 1 to 100 if need be: "
-        "notifications_stream=4,bulk=1");
+        "a comma list of stream names is allowed, each with a weight if need be: notifications_stream=4,bulk");
+  }
+  for (const IngestStream& stream : parsed) {
+    const std::string dead = stream.name + std::string(notifier::kDeadSuffix);
+    if (is_there(dead)) return Allowed("`" + dead + "` is where the dead letters of `" + stream.name + "` go");
   }
   streams = std::move(parsed);
   return base::Ok();
@@ -286,7 +296,12 @@ constexpr Setting kSettings[] = {
      [](Config& c, std::string_view v) { return SetChoice(v, kIngestFroms, c.ingest_from); }},
     {{"durability", "LEVEL", "sync: an answer comes after fsync; others are not supported yet", kFlow, false},
      [](Config& c, std::string_view v) { return SetDurability(v, c.durability); }},
-    {{"ingest_streams", "LIST", "what is read and routed to users (notifications_stream)", kFlow, false},
+    {{"ingest_streams", "LIST",
+      "what is read and routed to users, for example `notifications_stream=4,bulk=1`: where several have a backlog, "
+      "each "
+      "gets its weight's share (1 to 100; 1 where none is given). Publishes over HTTP go to the first "
+      "(notifications_stream)",
+      kFlow, false},
      [](Config& c, std::string_view v) { return SetStreams(v, c.ingest_streams); }},
     {{"redelivery", "LIST",
       "what groups do with entries that nobody acknowledged, for example `notifications_stream/email after=60s "

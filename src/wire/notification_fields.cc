@@ -215,6 +215,13 @@ model::StreamFields ToFields(const Notification& notification) {
   return fields;
 }
 
+model::Priority PriorityOf(std::span<const FieldView> fields) {
+  const auto found =
+      std::find_if(fields.begin(), fields.end(), [](const FieldView& f) { return f.first == "priority"; });
+  if (found == fields.end()) return model::Priority::kNormal;
+  return model::ParsePriority(found->second).value_or(model::Priority::kNormal);
+}
+
 base::Result<Notification> FromFields(std::span<const FieldView> fields, UnknownPriority* unknown_priority) {
   if (const std::optional<std::string_view> name = Twice(fields)) {
     return Refused({std::string(*name), "given twice"});

@@ -27,6 +27,9 @@ enum class UnknownPriority : uint8_t { kNo, kYes };
 
 model::StreamFields ToFields(const model::Notification& notification);
 
+// What FromFields would make of the priority, whatever is wrong with the rest.
+model::Priority PriorityOf(std::span<const std::pair<std::string_view, std::string_view>> fields);
+
 // `fields` are names and values in the order given. kInvalidArgument with "`field`: what is allowed" otherwise.
 // `unknown_priority` may be null.
 base::Result<model::Notification> FromFields(std::span<const std::pair<std::string_view, std::string_view>> fields,

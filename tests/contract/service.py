@@ -190,6 +190,7 @@ class Phone:
         self.items: list[dict] = []
         self.states: list[dict] = []
         self.early: list[dict] = []
+        self.frames = 0  # `n` and `st`
         self.ends: list[dict] = []
 
     @property
@@ -245,6 +246,7 @@ class Phone:
                     self.epoch = frame["epoch"]
                     self.cursors = frame["cur"] if isinstance(frame["cur"], dict) else {"": frame["cur"]}
                 case "n" | "st":
+                    self.frames += 1
                     self._apply(frame)
                 case "ping":
                     self.socket.send({"t": "pong", "ts": frame["ts"]})
