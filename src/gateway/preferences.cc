@@ -4,21 +4,11 @@
 
 #include "gateway/hub.h"
 #include "gateway/routes.h"
-#include "model/notification.h"
 
 namespace tocsin::gateway {
 namespace {
 
 using state::Preferences;
-
-// Whose they are; empty: it was answered that the path names no user.
-std::string UserOf(Exchange& exchange) {
-  if (!exchange.identity.user.empty()) return exchange.identity.user;
-  std::string user = UserPart(exchange.request);
-  if (model::IsValidUserId(user)) return user;
-  exchange.respond(Problem(400, "bad_request", "the user id in the path: expected 1 to 256 bytes of UTF-8"));
-  return {};
-}
 
 void Store(Exchange& exchange, const std::string& user, const Preferences& preferences, HttpResponse good) {
   exchange.hub.backend().logs.SetPreferences(
@@ -30,7 +20,7 @@ void Store(Exchange& exchange, const std::string& user, const Preferences& prefe
 }  // namespace
 
 void GetPreferences(Exchange& exchange) {
-  const std::string user = UserOf(exchange);
+  const std::string user = UserOf(exchange, "/preferences");
   if (user.empty()) return;
   auto found = [respond = exchange.respond](const base::Result<Preferences>& preferences) {
     if (!preferences.ok()) return respond(ProblemOf(preferences.status()));
@@ -40,7 +30,7 @@ void GetPreferences(Exchange& exchange) {
 }
 
 void PutPreferences(Exchange& exchange) {
-  const std::string user = UserOf(exchange);
+  const std::string user = UserOf(exchange, "/preferences");
   if (user.empty()) return;
   Preferences preferences;
   if (auto error = state::ParsePreferences(exchange.request.body, preferences)) {
@@ -51,7 +41,7 @@ void PutPreferences(Exchange& exchange) {
 }
 
 void DeletePreferences(Exchange& exchange) {
-  const std::string user = UserOf(exchange);
+  const std::string user = UserOf(exchange, "/preferences");
   if (user.empty()) return;
   HttpResponse gone;
   gone.status = 204;

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "model/limits.h"
+#include "model/notification.h"
 
 namespace tocsin::gateway {
 namespace {
@@ -30,6 +31,12 @@ constexpr std::array kRoutes = {
     Route{Method::kGet, "/v1/me/topics", Access::kUser, Scope::kRead, 0, &GetTopics},
     Route{Method::kPost, "/v1/me/topics", Access::kUser, Scope::kRead, kSmallBody, &FollowTopic},
     Route{Method::kDelete, "/v1/me/topics/", Access::kUser, Scope::kRead, 0, &UnfollowTopic},
+    Route{Method::kGet, "/v1/users/*/inbox", Access::kKey, Scope::kRead, 0, &GetInbox},
+    Route{Method::kGet, "/v1/users/*/unread", Access::kKey, Scope::kRead, 0, &GetUnread},
+    Route{Method::kPost, "/v1/users/*/mark", Access::kKey, Scope::kPublish, kSmallBody, &PostMark},
+    Route{Method::kGet, "/v1/me/inbox", Access::kUser, Scope::kRead, 0, &GetInbox},
+    Route{Method::kGet, "/v1/me/unread", Access::kUser, Scope::kRead, 0, &GetUnread},
+    Route{Method::kPost, "/v1/me/mark", Access::kUser, Scope::kRead, kSmallBody, &PostMark},
     Route{Method::kGet, "/v1/events", Access::kUser, Scope::kRead, 0, &Events},
     Route{Method::kGet, "/v1/pull", Access::kUser, Scope::kRead, 0, &Pull},
     Route{Method::kPost, "/v1/ack", Access::kUser, Scope::kRead, kSmallBody, &PostAck},
@@ -59,9 +66,14 @@ bool IsOf(std::string_view route, std::string_view path) {
 
 std::string LastPart(const HttpRequest& request) { return request.path.substr(request.path.rfind('/') + 1); }
 
-std::string UserPart(const HttpRequest& request) {
+std::string UserOf(Exchange& exchange, std::string_view rest) {
+  if (!exchange.identity.user.empty()) return exchange.identity.user;
   constexpr size_t kBefore = std::string_view("/v1/users/").size();
-  return request.path.substr(kBefore, request.path.rfind('/') - kBefore);
+  const std::string& path = exchange.request.path;
+  std::string user = path.substr(kBefore, path.size() - kBefore - rest.size());
+  if (model::IsValidUserId(user)) return user;
+  exchange.respond(Problem(400, "bad_request", "the user id in the path: expected 1 to 256 bytes of UTF-8"));
+  return {};
 }
 
 const Route* FindRoute(Method method, std::string_view path, std::string& allowed) {

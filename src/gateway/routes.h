@@ -31,8 +31,9 @@ const Route* FindRoute(wire::Method method, std::string_view path, std::string& 
 
 // What stands behind the last slash of the path: the part that such a route takes.
 std::string LastPart(const HttpRequest& request);
-// What stands behind /v1/users/ and before the last slash: the user id. It may have slashes of its own.
-std::string UserPart(const HttpRequest& request);
+// Whom a route under /v1/users/{id} or /v1/me is about. `rest`: what stands behind the user id, which may have slashes
+// of its own. Empty: it was answered that the path names no user.
+std::string UserOf(Exchange& exchange, std::string_view rest);
 
 // trail.cc
 void GetNotification(Exchange& exchange);     // GET /v1/notifications/{nid}
@@ -50,6 +51,10 @@ void DeletePreferences(Exchange& exchange);  // DELETE of the same
 void GetTopics(Exchange& exchange);      // GET /v1/users/{id}/topics, /v1/me/topics
 void FollowTopic(Exchange& exchange);    // POST of the same
 void UnfollowTopic(Exchange& exchange);  // DELETE /v1/users/{id}/topics/{topic}, /v1/me/topics/{topic}
+// inbox_routes.cc
+void GetInbox(Exchange& exchange);   // GET /v1/users/{id}/inbox, /v1/me/inbox
+void GetUnread(Exchange& exchange);  // GET /v1/users/{id}/unread, /v1/me/unread
+void PostMark(Exchange& exchange);   // POST /v1/users/{id}/mark, /v1/me/mark
 // user_routes.cc
 void PostSession(Exchange& exchange);  // POST /v1/session
 void PostAck(Exchange& exchange);      // POST /v1/ack

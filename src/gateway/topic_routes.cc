@@ -2,7 +2,6 @@
 // the user's own token: which topics a user follows.
 #include "gateway/hub.h"
 #include "gateway/routes.h"
-#include "model/notification.h"
 #include "model/topic.h"
 #include "wire/json.h"
 
@@ -12,17 +11,6 @@ namespace {
 using base::Result;
 using base::Status;
 using logs::TopicFollow;
-
-// Whose they are; empty: it was answered that the path names no user. `rest`: what stands behind the user id.
-std::string UserOf(Exchange& exchange, std::string_view rest) {
-  if (!exchange.identity.user.empty()) return exchange.identity.user;
-  constexpr size_t kBefore = std::string_view("/v1/users/").size();
-  const std::string& path = exchange.request.path;
-  std::string user = path.substr(kBefore, path.size() - kBefore - rest.size());
-  if (model::IsValidUserId(user)) return user;
-  exchange.respond(Problem(400, "bad_request", "the user id in the path: expected 1 to 256 bytes of UTF-8"));
-  return {};
-}
 
 std::string FollowJson(const TopicFollow& follow) {
   std::string out = "{\"topic\":";

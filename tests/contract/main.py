@@ -25,7 +25,7 @@ async def run(options: argparse.Namespace, directory: Path) -> int:
     from stores import STORES
     from suite import CASES
 
-    import delivery, idempotency, preferences, routing, schedule, state, streams, topics, trail, traits, urgent  # noqa: E401, F401: they name their cases
+    import delivery, idempotency, inbox, preferences, routing, schedule, state, streams, topics, trail, traits, urgent  # noqa: E401, F401: they name their cases
 
     names = options.case or list(CASES)
     store = STORES[options.store](directory)
