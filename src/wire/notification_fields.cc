@@ -110,8 +110,8 @@ class EntryReader {
   static bool IsKnown(std::string_view name) {
     return name == "message" || name == "title" || name == "url" || name == "icon" || name == "lang" ||
            name == "user_id" || name == "user_ids" || name == "topic" || name == "priority" || name == "actions" ||
-           name == "data" || name == "deliver_at" || name == "expires_at" ||
-           name == "ttl_s" || name == "category" || name == "collapse_key" || IsLaterField(name);
+           name == "data" || name == "deliver_at" || name == "expires_at" || name == "ttl_s" || name == "category" ||
+           name == "collapse_key" || IsLaterField(name);
   }
 
   MaybeError SetRecipients(std::string_view name, std::string_view value) {

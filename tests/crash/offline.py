@@ -43,8 +43,9 @@ class Story:
     async def comes(self, returns: str, wanted: list[str], when: str) -> None:
         self.phone.returns = returns
         session = await visit(self.phone, lambda: len(nids(self.phone.log)) >= len(wanted), f"the phone has all {when}")
-        if nids(session) != wanted:
-            self.world.unexpected.append(f"{when} the phone got {len(nids(session))}, not the {len(wanted)} in order")
+        # What is urgent may be routed first; the order within a priority is the checker's to see.
+        if sorted(nids(session)) != sorted(wanted):
+            self.world.unexpected.append(f"{when} the phone got {len(nids(session))}, not the {len(wanted)}, each once")
         print(f"{when}: {len(nids(session))} came", flush=True)
 
     async def restart(self) -> None:
@@ -77,8 +78,8 @@ async def test(options: argparse.Namespace, directory: Path) -> int:
 
         laptop = Device(world, ANN, "laptop", STORED, credit=300)
         await visit(laptop, lambda: laptop.cursor >= laptop.head, "a second device has it all")
-        if nids(laptop.log) != wanted:
-            world.unexpected.append(f"the second device got {len(nids(laptop.log))}, not the {len(wanted)} in order")
+        if sorted(nids(laptop.log)) != sorted(wanted):
+            world.unexpected.append(f"the second device got {len(nids(laptop.log))}, not the {len(wanted)}, each once")
         checker = Checker(world.requests, [await read_log(world, user) for user in (ANN, BOB)])
         checker.check_device(story.phone.sessions)
         checker.check_device(laptop.sessions)
