@@ -121,7 +121,9 @@ struct RedisRouter::Reading {
       last = entry.id;
       bytes += BytesOf(entry.fields);
       const model::Priority priority = wire::PriorityOf(entry.fields);
-      ahead.Add(priority, last, {std::move(entry), reply});
+      using Collapses = decltype(ahead)::Collapses;
+      const Collapses collapses = wire::HasCollapseKey(entry.fields) ? Collapses::kYes : Collapses::kNo;
+      ahead.Add(priority, last, {std::move(entry), reply}, collapses);
     }
     return entries.size();
   }

@@ -5,6 +5,8 @@
 //    priority of a stream, so between priorities any order is right, and within one there is only this.
 // 2. The highest priority that waits goes first. But while others wait, of kShare entries in a row one is the oldest of
 //    the lower priorities: nothing starves behind a stream of urgent ones.
+// 3. While any waits that has a collapse key, all leave in the order of the stream: of two with one key the log keeps
+//    the one that comes last.
 #pragma once
 
 #include <array>
@@ -24,10 +26,13 @@ class ReadAhead {
  public:
   static constexpr size_t kShare = 16;
 
+  enum class Collapses : uint8_t { kNo, kYes };  // it has a collapse key
+
   // In the order of the stream.
-  void Add(model::Priority priority, model::EntryId id, Entry entry) {
-    waiting_[static_cast<size_t>(priority)].push_back({id, std::move(entry)});
+  void Add(model::Priority priority, model::EntryId id, Entry entry, Collapses collapses = Collapses::kNo) {
+    waiting_[static_cast<size_t>(priority)].push_back({id, std::move(entry), collapses});
     ++size_;
+    collapsing_ += collapses == Collapses::kYes;
   }
 
   size_t size() const { return size_; }
@@ -47,12 +52,15 @@ class ReadAhead {
     while (waiting_[highest].empty()) --highest;
     Queue* chosen = &waiting_[highest];
     Queue* lower = OldestBelow(highest);
-    if (lower == nullptr) {
+    if (collapsing_ > 0) {
+      chosen = OldestBelow(kPriorities);
+    } else if (lower == nullptr) {
       passed_ = 0;
     } else if (++passed_ == kShare) {
       passed_ = 0;
       chosen = lower;
     }
+    collapsing_ -= chosen->front().collapses == Collapses::kYes;
     Entry entry = std::move(chosen->front().entry);
     chosen->pop_front();
     --size_;
@@ -64,6 +72,7 @@ class ReadAhead {
   struct Waiting {
     model::EntryId id;
     Entry entry;
+    Collapses collapses;
   };
   using Queue = std::deque<Waiting>;
 
@@ -80,7 +89,8 @@ class ReadAhead {
 
   std::array<Queue, kPriorities> waiting_;
   size_t size_ = 0;
-  size_t passed_ = 0;  // in a row, while lower ones waited
+  size_t collapsing_ = 0;  // of them, those with a collapse key
+  size_t passed_ = 0;      // in a row, while lower ones waited
 };
 
 }  // namespace tocsin::notifier

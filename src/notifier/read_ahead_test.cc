@@ -26,6 +26,17 @@ class ReadAheadTest : public testing::Test {
   int next_ = 1;
 };
 
+TEST_F(ReadAheadTest, WhereSomeCollapseTheOrderOfTheStreamHolds) {
+  using Collapses = ReadAhead<int>::Collapses;
+  Add(Priority::kLow, 2);
+  ahead_.Add(Priority::kLow, {3, 0}, 3, Collapses::kYes);
+  ahead_.Add(Priority::kCritical, {4, 0}, 4, Collapses::kYes);
+  next_ = 5;
+  Add(Priority::kLow);
+  Add(Priority::kCritical);
+  EXPECT_EQ(TakeAll(), (std::vector<int>{1, 2, 3, 4, 6, 5})) << "and after them priority counts again";
+}
+
 TEST_F(ReadAheadTest, ACriticalOneBehindFourThousandIsTheFirst) {
   Add(Priority::kLow, 4'000);
   Add(Priority::kCritical);

@@ -156,7 +156,9 @@ base::Result<size_t> Router::ReadSome(Ingest& ingest, size_t budget, Reading& re
     for (const streams::EntryView& entry : entries->list) {
       const std::vector<streams::FieldView> fields = entry.Fields();
       cost += CostOf(fields);
-      reading.ahead.Add(wire::PriorityOf(fields), entry.id(), entry);
+      using Collapses = decltype(reading.ahead)::Collapses;
+      reading.ahead.Add(wire::PriorityOf(fields), entry.id(), entry,
+                        wire::HasCollapseKey(fields) ? Collapses::kYes : Collapses::kNo);
     }
     const size_t had = entries->size();
     if (had > 0) ingest.position = entries->list.back().id();

@@ -222,6 +222,11 @@ model::Priority PriorityOf(std::span<const FieldView> fields) {
   return model::ParsePriority(found->second).value_or(model::Priority::kNormal);
 }
 
+bool HasCollapseKey(std::span<const FieldView> fields) {
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const FieldView& f) { return f.first == "collapse_key" && !f.second.empty(); });
+}
+
 base::Result<Notification> FromFields(std::span<const FieldView> fields, UnknownPriority* unknown_priority) {
   if (const std::optional<std::string_view> name = Twice(fields)) {
     return Refused({std::string(*name), "given twice"});

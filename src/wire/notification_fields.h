@@ -29,6 +29,7 @@ model::StreamFields ToFields(const model::Notification& notification);
 
 // What FromFields would make of the priority, whatever is wrong with the rest.
 model::Priority PriorityOf(std::span<const std::pair<std::string_view, std::string_view>> fields);
+bool HasCollapseKey(std::span<const std::pair<std::string_view, std::string_view>> fields);
 
 // `fields` are names and values in the order given. kInvalidArgument with "`field`: what is allowed" otherwise.
 // `unknown_priority` may be null.

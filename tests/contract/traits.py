@@ -59,6 +59,28 @@ async def collapse(service: Service) -> None:
 
 
 @case
+async def collapse_in_the_order_of_the_stream(service: Service) -> None:
+    """Of a low one and a newer critical one with the same key, routed together, the newer stays."""
+    redis = service.producer()
+
+    def produce() -> list[str]:
+        pipe = redis.pipeline(transaction=False)
+        for n in range(20):
+            for priority in ("low", "critical"):
+                pipe.xadd("notifications_stream", {"user_id": f"together{n}", "message": "m", "priority": priority,
+                                                   "collapse_key": "k"})  # fmt: skip
+        return pipe.execute()
+
+    nids = await service.ask(produce)
+    redis.close()
+    for n in range(20):
+        async def newest(n: int = n) -> bool:
+            return [item["nid"] for item in await service.log(f"together{n}")] == [nids[2 * n + 1]]
+
+        await until_true(newest, f"the newer is all that together{n} has")
+
+
+@case
 async def expiry(service: Service) -> None:
     """What has expired is shown to nobody, leaves every device and the counts, also when its time comes while all nodes are
     down; what was to be delivered and has expired meanwhile is covered by the cursor."""
